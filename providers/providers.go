@@ -1,0 +1,128 @@
+// Package providers is the contract between Sparki and a kind of CRM.
+//
+// A provider is a folder that knows nothing of our database, queue or HTTP server: calls, native
+// structs, conversion. Retrying, storing and telling the world happen outside it, once.
+package providers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"sparki.app/integrations"
+)
+
+// Provider is one kind of CRM: stateless, safe for concurrent use.
+type Provider interface {
+	// Info describes the CRM; the API and the dashboard draw from it.
+	Info() Info
+	// Changes verifies a webhook delivery and reads what it hints at, in the order of the body.
+	//   - ErrUnverified: the signature is wrong, missing or not configured; nothing else may be said.
+	//   - ErrUnreadable: it is authentic but cannot be read; it is kept as FAILED.
+	//   - nil: every message has its own verdict, see sparki.Message.Outcome.
+	Changes(s sparki.Settings, header http.Header, body []byte) ([]sparki.Message, error)
+	// Connect makes the line to one CRM account. It sends nothing. An error is Misconfigured and
+	// says which setting is missing.
+	Connect(s sparki.Settings, transport http.RoundTripper) (Conn, error)
+	// Mock makes the built-in CRM over a store; see Mock.
+	Mock(o MockOptions) Mock
+}
+
+// Webhook verdicts of Provider.Changes.
+var (
+	ErrUnverified = errors.New("webhook is not authentic")
+	ErrUnreadable = errors.New("webhook body cannot be read")
+)
+
+// Info describes a kind of CRM.
+type Info struct {
+	// Key is the provider's name in the API and the database: lower case, stable for good.
+	Key  string
+	Name string
+	// WebhookVersion is the version in the path of its webhook route, for example "v1".
+	WebhookVersion string
+	// WebhookBodyLimit is the size of the largest webhook body that is read, in bytes.
+	WebhookBodyLimit int64
+	// Signed: deliveries carry a signature.
+	Signed   bool
+	Settings []sparki.SettingField
+	// DevMode: a smoke test of the agenda is offered.
+	DevMode bool
+	// MappingVersion rises with every change of the mapping, so that stored answers are mapped again.
+	MappingVersion int
+}
+
+// Conn is one integration's line to its CRM. Its errors are *sparki.Error:
+//
+//	Unauthorized   the credentials are refused, also after one renewal
+//	Misconfigured  they work, but not with these settings (agency without consent, missing permission)
+//	NotFound       the object is gone there
+//	Unavailable    time-out, network, 408, 429, 5xx, an answer that is no answer; RetryAfter when told
+//	Rejected       any other refusal, with the CRM's own words
+type Conn interface {
+	// Check proves that the connection works for what the settings ask.
+	Check(ctx context.Context) error
+	// Page reads one page of the CRM's list of objects.
+	Page(ctx context.Context, crawl Crawl) (Page, error)
+	// Listing reads and maps one object. An object that is there but may not be shown has Inactive set.
+	Listing(ctx context.Context, ref sparki.Ref) (*sparki.Found, error)
+}
+
+// Crawl says what to read.
+type Crawl struct {
+	// Since: only what was modified at or after it, newest first; zero reads everything.
+	Since time.Time
+	// Cursor is the Next of the page before; "" for the first one.
+	Cursor string
+}
+
+// Page is one page of a crawl.
+type Page struct {
+	// Refs may repeat objects of earlier pages.
+	Refs []sparki.Ref
+	// Next is the cursor of the page that follows; "" after the last one.
+	Next string
+	// Total is how many objects there are in all; -1 when the CRM does not tell.
+	Total int
+}
+
+// Mock is a stand-in CRM that behaves as the contract says. The real client talks to it.
+type Mock interface {
+	// ServeHTTP serves the CRM's API, its media, and at "/" a small page to change things.
+	http.Handler
+	// Settings are what an integration needs to talk to this mock.
+	Settings(ctx context.Context) (sparki.Settings, error)
+}
+
+// MockOptions are what a mock is made of.
+type MockOptions struct {
+	// Store keeps its documents; an empty store is filled with the seed on first use.
+	Store MockStore
+	// BaseURL is the absolute URL at which the mock is served, without a slash at the end. Its media
+	// URLs and settings are built from it.
+	BaseURL string
+	// WebhookURL is where changes are sent to; "" sends none.
+	WebhookURL string
+	// Client sends the webhooks; nil means http.DefaultClient.
+	Client *http.Client
+}
+
+// MockStore keeps the documents of one mock CRM. Every implementation is safe for concurrent use.
+type MockStore interface {
+	// Version rises with every Put and Delete; readers may cache until it does.
+	Version(ctx context.Context) (int64, error)
+	// List gives all documents of a kind, ordered by id.
+	List(ctx context.Context, kind string) ([]MockDoc, error)
+	// Put adds or replaces documents, all or none.
+	Put(ctx context.Context, docs ...MockDoc) error
+	// Delete removes a document; one that is not there is no error.
+	Delete(ctx context.Context, kind, id string) error
+}
+
+// MockDoc is one document of a mock CRM.
+type MockDoc struct {
+	Kind string
+	ID   string
+	JSON []byte
+}

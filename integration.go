@@ -114,6 +114,9 @@ type SettingField struct {
 	// BoundTo is the key of the URL setting whose host this secret is sent to: when that host
 	// changes, the secret has to be given again. "" for a secret that is never sent.
 	BoundTo string
+	// BoundToAlso is a second URL setting of that kind: what a client secret buys at the token URL is
+	// sent to the API. "" for none.
+	BoundToAlso string
 	// MinLength is the least number of characters of a secret; 0 for no bound.
 	MinLength int
 }

@@ -22,8 +22,8 @@ const DefaultAppointmentMinutes = 30
 // Project is a customer-facing page about one property.
 type Project struct {
 	ID uuid.UUID
-	// Content is whole, or only its card, as in Item.
-	Content   *Listing
+	// Listing is the project's own content: whole, or only its card, as in Item.
+	*Listing
 	Lifecycle ProjectLifecycle
 	// Link is nil for a project that follows no CRM object.
 	Link               *ProjectLink

@@ -1,0 +1,64 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sparki.app/integrations"
+)
+
+// Due lists a bell for all work of any portal that waits for a worker: messages, fetches and runs
+// that are due or whose lease ran out. Work of an integration whose CRM refuses us is left out.
+func (d *DB) Due(ctx context.Context) (bells []sparki.Bell, err error) {
+	err = d.system(ctx, func(tx pgx.Tx) error {
+		bells, err = collect(ctx, tx, pgx.RowToStructByPos[sparki.Bell], `
+			select 'inbox:read', portal_id, integration_id from messages where outcome = 'PENDING' and fetch_id is null group by portal_id, integration_id
+			union all
+			select 'items:fetch', f.portal_id, f.integration_id from fetches f
+			where (f.state = 'WAITING' and f.due_at <= now() or f.state = 'RUNNING' and f.lease_until < now())
+			group by f.portal_id, f.integration_id
+			union all
+			select 'run:continue', portal_id, id from sync_runs
+			where state in ('QUEUED', 'RUNNING') and due_at <= now() and (lease_until is null or lease_until < now())`)
+		return err
+	})
+	return bells, err
+}
+
+// DueCrawl is an integration whose scheduled crawl has come.
+type DueCrawl struct {
+	PortalID, IntegrationID uuid.UUID
+	Full                    bool
+}
+
+// TakeDueCrawls lists the integrations whose scheduled crawls are due and sets their next ones:
+// incremental in five minutes, full in a day, each up to a tenth earlier so that offices spread out.
+// Of several workers that ask at once, one gets each crawl.
+func (d *DB) TakeDueCrawls(ctx context.Context, incremental, full time.Duration) (crawls []DueCrawl, err error) {
+	err = d.system(ctx, func(tx pgx.Tx) error {
+		crawls, err = collect(ctx, tx, pgx.RowToStructByPos[DueCrawl], `
+			update integrations i set
+				incremental_due_at = now() + $1 * (1 - random() / 10),
+				full_due_at = case when due.is_full then now() + $2 * (1 - random() / 10) else i.full_due_at end
+			from (
+				select portal_id, id, full_due_at <= now() as is_full from integrations
+				where enabled and listings and connection_state not in ('UNAUTHORIZED', 'REVOKED')
+					and (incremental_due_at <= now() or full_due_at <= now())
+				for update skip locked
+			) due
+			where i.portal_id = due.portal_id and i.id = due.id
+			returning i.portal_id, i.id, due.is_full`, incremental, full)
+		return err
+	})
+	return crawls, err
+}
+
+// ScheduleCrawls sets when an integration is crawled next: after a run of everything that was just started.
+func (tx *Tx) ScheduleCrawls(ctx context.Context, integration uuid.UUID, incremental, full time.Duration) error {
+	_, err := tx.Exec(ctx, `update integrations set incremental_due_at = now() + $3, full_due_at = now() + $4 where portal_id = $1 and id = $2`,
+		tx.portal, integration, incremental, full)
+	return err
+}

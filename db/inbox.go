@@ -1,0 +1,158 @@
+package db
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"sparki.app/integrations"
+)
+
+// keepDeliveries stores deliveries with their messages in one statement. A message that is known
+// already is left out; a delivery's outcome follows from the messages that are new.
+const keepDeliveries = `
+	with kept as (
+		insert into messages (portal_id, integration_id, external_id, delivery_id, kind, source_type, object_id, note, outcome, reason)
+		select $1, m.integration_id, m.external_id, m.delivery_id, m.kind, m.source_type, m.object_id, m.note, m.outcome, m.reason
+		from unnest($8::uuid[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])
+			as m(integration_id, external_id, delivery_id, kind, source_type, object_id, note, outcome, reason)
+		order by m.integration_id, m.external_id -- one order of locks for everybody
+		on conflict do nothing
+		returning delivery_id, outcome, reason
+	), counted as (
+		select delivery_id, bool_or(outcome = 'PENDING') as pending, bool_or(outcome = 'FAILED') as failed, min(reason) as reason
+		from kept group by delivery_id
+	)
+	insert into deliveries (portal_id, id, integration_id, body, signed, messages, outcome, reason, processed_at)
+	select $1, d.id, d.integration_id, d.body, d.signed, d.messages, o.outcome,
+		case when d.reason <> '' then d.reason when c is null and d.messages > 0 then 'received before' else coalesce(c.reason, '') end,
+		case when o.outcome <> 'PENDING' then now() end
+	from unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::boolean[], $6::text[], $7::text[], $17::int[])
+		as d(id, integration_id, body, signed, outcome, reason, messages)
+	left join counted c on c.delivery_id = d.id,
+	lateral (select case when d.outcome <> '' then d.outcome when c.pending then 'PENDING' when c.failed then 'FAILED' else 'IGNORED' end as outcome) o`
+
+// KeepDeliveries stores deliveries of one or more portals, durably, in one round trip: all or none.
+func (d *DB) KeepDeliveries(ctx context.Context, deliveries []*sparki.Delivery) error {
+	batch := &pgx.Batch{}
+	byPortal := map[uuid.UUID][]*sparki.Delivery{}
+	for _, delivery := range deliveries {
+		byPortal[delivery.PortalID] = append(byPortal[delivery.PortalID], delivery)
+	}
+	for portal, mine := range byPortal {
+		batch.Queue(setPortal, portal.String())
+		batch.Queue(keepDeliveries, deliveryArgs(portal, mine)...)
+	}
+	return classify(d.pool.SendBatch(ctx, batch).Close())
+}
+
+func deliveryArgs(portal uuid.UUID, deliveries []*sparki.Delivery) []any {
+	n := len(deliveries)
+	var (
+		ids, integrations                           = make([]uuid.UUID, n), make([]uuid.UUID, n)
+		bodies, signed, counts                      = make([][]byte, n), make([]*bool, n), make([]int32, n)
+		outcomes, reasons                           = make([]string, n), make([]string, n)
+		owners, parents                             []uuid.UUID
+		external, kinds, types, objects, notes, out []string
+		why                                         []string
+	)
+	for i, d := range deliveries {
+		ids[i], integrations[i], bodies[i], signed[i], counts[i] = d.ID, d.IntegrationID, d.Body, d.Signed, int32(len(d.Messages))
+		outcomes[i], reasons[i] = string(d.Outcome), clean(d.Reason)
+		for _, m := range d.Messages {
+			owners, parents = append(owners, d.IntegrationID), append(parents, d.ID)
+			external, kinds = append(external, clean(m.ExternalID)), append(kinds, string(m.Kind))
+			types, objects, notes = append(types, m.Ref.Type), append(objects, clean(m.Ref.ID)), append(notes, clean(m.Ref.Note))
+			out, why = append(out, string(m.Outcome)), append(why, clean(m.Reason))
+		}
+	}
+	return []any{portal, ids, integrations, bodies, signed, outcomes, reasons,
+		owners, external, parents, kinds, types, objects, notes, out, why, counts}
+}
+
+// clean makes any text fit for a text column: valid UTF-8 without NUL, which Postgres refuses.
+func clean(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+}
+
+// InboxMessage is a message that waits to be turned into a fetch.
+type InboxMessage struct {
+	ExternalID string
+	DeliveryID uuid.UUID
+	Ref        sparki.Ref
+}
+
+// ClaimMessages locks at most limit messages of an integration that wait, oldest delivery first.
+func (tx *Tx) ClaimMessages(ctx context.Context, integration uuid.UUID, limit int) ([]InboxMessage, error) {
+	return collect(ctx, tx.Tx, func(row pgx.CollectableRow) (m InboxMessage, err error) {
+		return m, row.Scan(&m.ExternalID, &m.DeliveryID, &m.Ref.Type, &m.Ref.ID, &m.Ref.Note)
+	}, `
+		select external_id, delivery_id, source_type, object_id, note from messages
+		where portal_id = $1 and integration_id = $2 and outcome = 'PENDING' and fetch_id is null
+		order by delivery_id limit $3 for update skip locked`, tx.portal, integration, limit)
+}
+
+// AwaitFetch says which fetch settles which message.
+func (tx *Tx) AwaitFetch(ctx context.Context, integration uuid.UUID, messages []InboxMessage, hints map[string]Hint) error {
+	ids, fetches, seqs := make([]string, len(messages)), make([]uuid.UUID, len(messages)), make([]int64, len(messages))
+	for i, m := range messages {
+		hint := hints[m.Ref.Key()]
+		ids[i], fetches[i], seqs[i] = m.ExternalID, hint.FetchID, hint.Seq
+	}
+	_, err := tx.Exec(ctx, `
+		update messages m set fetch_id = t.fetch, fetch_seq = t.seq from unnest($3::text[], $4::uuid[], $5::bigint[]) as t(id, fetch, seq)
+		where m.portal_id = $1 and m.integration_id = $2 and m.external_id = t.id`, tx.portal, integration, ids, fetches, seqs)
+	return err
+}
+
+// IgnoreMessages settles messages that nothing is done for.
+func (tx *Tx) IgnoreMessages(ctx context.Context, integration uuid.UUID, messages []InboxMessage, reason string) error {
+	ids, deliveries := make([]string, len(messages)), make([]uuid.UUID, len(messages))
+	for i, m := range messages {
+		ids[i], deliveries[i] = m.ExternalID, m.DeliveryID
+	}
+	if _, err := tx.Exec(ctx, `update messages set outcome = 'IGNORED', reason = $4 where portal_id = $1 and integration_id = $2 and external_id = any($3)`,
+		tx.portal, integration, ids, reason); err != nil {
+		return err
+	}
+	return tx.settleDeliveries(ctx, deliveries)
+}
+
+// settleMessages settles the messages that a fetch covers: those that came before it began.
+func (tx *Tx) settleMessages(ctx context.Context, fetch uuid.UUID, seq int64, outcome sparki.DeliveryOutcome, reason string) error {
+	deliveries, err := collect(ctx, tx.Tx, pgx.RowTo[uuid.UUID], `
+		update messages set outcome = $4, reason = $5 where portal_id = $1 and fetch_id = $2 and fetch_seq <= $3 and outcome = 'PENDING'
+		returning delivery_id`, tx.portal, fetch, seq, outcome, reason)
+	if err != nil || len(deliveries) == 0 {
+		return err
+	}
+	return tx.settleDeliveries(ctx, deliveries)
+}
+
+// settleDeliveries decides the outcome of deliveries whose messages are all decided. The rows are
+// locked first, so that of two who settle the last two messages, one sees the other's.
+func (tx *Tx) settleDeliveries(ctx context.Context, ids []uuid.UUID) error {
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	ids = slices.Compact(ids)
+	batch := &pgx.Batch{}
+	batch.Queue(`select from deliveries where portal_id = $1 and id = any($2) order by id for update`, tx.portal, ids)
+	batch.Queue(`
+		update deliveries d set processed_at = now(), reason = coalesce(m.reason, ''),
+			outcome = case when m.failed then 'FAILED' when m.processed then 'PROCESSED' else 'IGNORED' end
+		from (
+			select delivery_id, bool_or(outcome = 'PENDING') as pending, bool_or(outcome = 'FAILED') as failed,
+				bool_or(outcome = 'PROCESSED') as processed, min(nullif(reason, '')) as reason
+			from messages where portal_id = $1 and delivery_id = any($2) group by delivery_id
+		) m
+		where d.portal_id = $1 and d.id = m.delivery_id and not m.pending and d.outcome = 'PENDING'`, tx.portal, ids)
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// PendingDeliveries counts an integration's deliveries that wait.
+func (d *DB) PendingDeliveries(ctx context.Context, portal, integration uuid.UUID) (int, error) {
+	return one(ctx, d, portal, pgx.RowTo[int],
+		`select count(*) from deliveries where portal_id = $1 and integration_id = $2 and outcome = 'PENDING'`, portal, integration)
+}

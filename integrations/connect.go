@@ -1,0 +1,208 @@
+package integrations
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sparki.app/integrations"
+	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/rest"
+)
+
+// liveLimits bound what one integration may ask of its live CRM. Neither CRM documents a limit;
+// assumed: what a busy office's own client would do.
+var liveLimits = rest.Limits{Concurrency: 8, PerSecond: 50, Burst: 50}
+
+// line is a connection that is kept while the settings stay: it holds the CRM's access token.
+type line struct {
+	conn  providers.Conn
+	saved time.Time // of the settings that it was made from
+}
+
+// Connect gives an integration's line to its CRM: to the live one, or with the very same client to
+// the built-in mock. Misconfigured says which setting is missing.
+func (s *Service) Connect(ctx context.Context, i *sparki.Integration) (providers.Conn, error) {
+	s.mu.Lock()
+	kept := s.conns[i.ID]
+	s.mu.Unlock()
+	if kept != nil && kept.saved.Equal(i.UpdatedAt) {
+		return kept.conn, nil
+	}
+	provider, err := s.Provider(i.Provider)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := s.settings(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	transport := rest.Limited(s.Live, liveLimits)
+	if i.Mock {
+		transport = rest.Local(s.Mock(provider, i))
+	}
+	conn, err := provider.Connect(settings, transport)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns == nil {
+		s.conns = map[uuid.UUID]*line{}
+	}
+	s.conns[i.ID] = &line{conn, i.UpdatedAt}
+	return conn, nil
+}
+
+// settings are the integration's own, or those of its mock.
+func (s *Service) settings(ctx context.Context, i *sparki.Integration) (sparki.Settings, error) {
+	if i.Mock {
+		provider, err := s.Provider(i.Provider)
+		if err != nil {
+			return sparki.Settings{}, err
+		}
+		return s.Mock(provider, i).Settings(ctx)
+	}
+	stored, err := s.DB.Settings(ctx, i.PortalID, i.ID)
+	if err != nil {
+		return sparki.Settings{}, err
+	}
+	return s.open(i.PortalID, i.ID, stored)
+}
+
+// Mock gives the mock CRM of an integration. Its state is in the database, so all processes see one.
+func (s *Service) Mock(provider providers.Provider, i *sparki.Integration) providers.Mock {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if mock, ok := s.mocks[i.ID]; ok {
+		return mock
+	}
+	options := providers.MockOptions{
+		Store:   s.DB.MockStore(i.PortalID, i.ID),
+		BaseURL: fmt.Sprintf("%s/mock/%s/%s", s.PublicURL, i.Provider, i.NodeID()),
+		Client:  &http.Client{Timeout: 15 * time.Second},
+	}
+	if s.MockWebhooks {
+		options.WebhookURL, _ = s.WebhookURL(i) // the provider is known
+	}
+	if s.mocks == nil {
+		s.mocks = map[uuid.UUID]providers.Mock{}
+	}
+	s.mocks[i.ID] = provider.Mock(options)
+	return s.mocks[i.ID]
+}
+
+// MockByID finds the mock CRM of an integration that is in mock mode; NotFound otherwise.
+func (s *Service) MockByID(ctx context.Context, provider, publicID string) (http.Handler, error) {
+	id, err := sparki.IntegrationNode.Parse(publicID)
+	if err != nil {
+		return nil, err
+	}
+	portal, err := s.DB.PortalOfIntegration(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	i, err := s.DB.Integration(ctx, portal, id)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Provider(provider)
+	if err != nil || i.Provider != provider || !i.Mock {
+		return nil, sparki.Errorf(sparki.NotFound, "no mock CRM with this id")
+	}
+	return s.Mock(p, i), nil
+}
+
+// target is what a webhook needs to know of its integration.
+type target struct {
+	integration *sparki.Integration
+	settings    sparki.Settings
+	read        time.Time
+}
+
+// webhookMemory is how long a webhook's integration is remembered. Refusals are never given from
+// memory, and a worker judges the switches again, so nothing is lost or done wrongly by it.
+const webhookMemory = time.Second
+
+// Webhook reads a delivery for an integration. The errors are those of Provider.Changes; an id that
+// does not exist, or is another provider's, is ErrUnverified like a wrong signature, and NotFound
+// where the CRM does not sign.
+func (s *Service) Webhook(ctx context.Context, provider providers.Provider, publicID string, header http.Header, body []byte) (*sparki.Integration, []sparki.Message, error) {
+	id, err := sparki.IntegrationNode.Parse(publicID)
+	if err != nil {
+		return nil, nil, s.unknown(provider, header, body)
+	}
+	s.mu.Lock()
+	t := s.webhooks[id]
+	s.mu.Unlock()
+	fresh := t == nil || time.Since(t.read) > webhookMemory
+	for {
+		if fresh {
+			if t, err = s.readTarget(ctx, id); sparki.KindOf(err) == sparki.NotFound {
+				return nil, nil, s.unknown(provider, header, body)
+			} else if err != nil {
+				return nil, nil, err
+			}
+		}
+		if t.integration.Provider != provider.Info().Key {
+			return nil, nil, s.unknown(provider, header, body)
+		}
+		messages, err := provider.Changes(t.settings, header, body)
+		if err == nil || fresh {
+			return t.integration, messages, err
+		}
+		fresh = true
+	}
+}
+
+// unknown refuses a delivery for an id that is nobody's. Where the CRM signs, it verifies against a
+// secret that nobody has, so that the answer and the time it takes tell nothing.
+func (s *Service) unknown(provider providers.Provider, header http.Header, body []byte) error {
+	info := provider.Info()
+	if !info.Signed {
+		return sparki.Errorf(sparki.NotFound, "no integration with this id")
+	}
+	decoy := sparki.Settings{Secrets: map[string][]sparki.Secret{}}
+	for _, f := range info.Settings {
+		if f.Kind == sparki.SettingSecret {
+			decoy.Secrets[f.Key] = []sparki.Secret{sparki.Secret(rand.Text())}
+		}
+	}
+	_, _ = provider.Changes(decoy, header, body)
+	return providers.ErrUnverified
+}
+
+func (s *Service) readTarget(ctx context.Context, id uuid.UUID) (*target, error) {
+	portal, err := s.DB.PortalOfIntegration(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	i, err := s.DB.Integration(ctx, portal, id)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := s.settings(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{i, settings, time.Now()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.webhooks == nil {
+		s.webhooks = map[uuid.UUID]*target{}
+	}
+	s.webhooks[id] = t
+	return t, nil
+}
+
+// forget drops what is remembered of an integration whose settings were saved.
+func (s *Service) forget(id uuid.UUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, id)
+	delete(s.webhooks, id)
+}

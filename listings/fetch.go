@@ -1,0 +1,199 @@
+package listings
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"sparki.app/integrations"
+	"sparki.app/integrations/db"
+	"sparki.app/integrations/providers"
+)
+
+// Bounds of background work. A lease outlives the longest read: a token, a call, a renewal and the
+// call again, 15 s each.
+const (
+	lease       = 60 * time.Second
+	parallel    = 8  // reads under way for one integration
+	fetchBatch  = 32 // leases taken at once
+	fetchTries  = 20 // about two hours
+	firstDelay  = 2 * time.Second
+	longest     = 10 * time.Minute
+	longestWait = time.Hour // that a CRM may ask us to wait
+	giveBack    = 5 * time.Second
+)
+
+// backoff is how long to wait before the next try, after this many: 2 s, doubled each time, up to ten
+// minutes, the upper half by chance. What the CRM asks for wins.
+func backoff(attempts int, err error) time.Duration {
+	if asked := retryAfter(err); asked > 0 {
+		return min(asked, longestWait)
+	}
+	delay := longest
+	if attempts < 10 {
+		delay = min(firstDelay<<max(attempts-1, 0), longest)
+	}
+	return delay/2 + rand.N(delay/2)
+}
+
+func retryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*sparki.Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
+// FetchItems reads the objects of an integration that wait to be read, until none is due.
+func (s *Service) FetchItems(ctx context.Context, portal, integration uuid.UUID) error {
+	for ctx.Err() == nil {
+		i, err := s.DB.Integration(ctx, portal, integration)
+		if err != nil {
+			return err
+		}
+		if !i.ReadsListings() {
+			return s.dropFetches(ctx, i)
+		}
+		fetches, err := s.DB.ClaimFetches(ctx, portal, integration, lease, fetchBatch)
+		if err != nil || len(fetches) == 0 {
+			return err
+		}
+		var reads errgroup.Group
+		reads.SetLimit(parallel)
+		for n := range fetches {
+			reads.Go(func() error { return s.fetch(ctx, i, &fetches[n]) })
+		}
+		if err := reads.Wait(); err != nil {
+			return err
+		}
+		s.Signals.Wake(ctx, portal)
+	}
+	return ctx.Err()
+}
+
+func (s *Service) dropFetches(ctx context.Context, i *sparki.Integration) error {
+	return s.DB.Tx(ctx, i.PortalID, func(tx *db.Tx) error {
+		now, err := tx.ShareIntegration(ctx, i.ID)
+		if err != nil || now.ReadsListings() {
+			return err
+		}
+		return tx.DropFetches(ctx, i.ID, "listings are switched off")
+	})
+}
+
+// fetch reads one object and stores what it finds. Its error is one of our own: whatever the CRM did
+// is stored with the fetch.
+func (s *Service) fetch(ctx context.Context, i *sparki.Integration, f *db.Fetch) error {
+	log := s.Log.With(slog.String("integration", i.NodeID()), slog.String("fetch", f.ID.String()), slog.Int("attempt", f.Attempts))
+	var found *sparki.Found
+	err := sparki.Errorf(sparki.Unauthorized, "the CRM refuses the credentials: save the settings anew")
+	if !i.Parked() {
+		found, err = s.read(ctx, i, f.Ref)
+	}
+	if err == nil {
+		err = s.DB.Tx(ctx, i.PortalID, func(tx *db.Tx) error {
+			return s.saveFetch(ctx, tx, i, f, found)
+		})
+	}
+	if errors.Is(err, db.ErrLeaseLost) || err == nil {
+		return nil // another worker has it, or it is done
+	}
+	// Also when we are being stopped: the fetch is given back at once, not when its lease runs out.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBack)
+	defer cancel()
+	log.Warn("fetch did not succeed", slog.Any("error", err))
+	err = s.DB.Tx(ctx, i.PortalID, func(tx *db.Tx) error { return s.settle(ctx, tx, i, f, err) })
+	if errors.Is(err, db.ErrLeaseLost) {
+		return nil
+	}
+	return err
+}
+
+// read asks the CRM for one object. An object that is gone is an answer, not an error.
+func (s *Service) read(ctx context.Context, i *sparki.Integration, ref sparki.Ref) (*sparki.Found, error) {
+	conn, err := s.Connect(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	return listing(ctx, conn, ref)
+}
+
+func listing(ctx context.Context, conn providers.Conn, ref sparki.Ref) (*sparki.Found, error) {
+	found, err := conn.Listing(ctx, ref)
+	if sparki.KindOf(err) == sparki.NotFound {
+		return sparki.Gone(ref), nil
+	}
+	return found, err
+}
+
+func (s *Service) saveFetch(ctx context.Context, tx *db.Tx, i *sparki.Integration, f *db.Fetch, found *sparki.Found) error {
+	now, err := tx.ShareIntegration(ctx, i.ID)
+	if err != nil {
+		return err
+	}
+	if !now.UpdatedAt.Equal(i.UpdatedAt) {
+		// Switched off, or other settings: what was read may be another CRM's, so it is read again.
+		return tx.RetryFetch(ctx, f, 0, "the settings changed while it was read")
+	}
+	if _, err := s.save(ctx, tx, i, []reading{{found, f.ReadAt}}); err != nil {
+		return err
+	}
+	_, err = tx.FinishFetch(ctx, f)
+	return err
+}
+
+// settle stores what becomes of a fetch that did not succeed, by the class of the error.
+func (s *Service) settle(ctx context.Context, tx *db.Tx, i *sparki.Integration, f *db.Fetch, cause error) error {
+	problem := sparki.TextOf(cause)
+	switch kind := sparki.KindOf(cause); {
+	case errors.Is(cause, context.Canceled):
+		return tx.RetryFetch(ctx, f, 0, "the worker was stopped")
+	case kind == sparki.Unauthorized || kind == sparki.Misconfigured:
+		if err := s.noteConnection(ctx, tx, i, cause); err != nil {
+			return err
+		}
+		return tx.ParkFetch(ctx, f, problem)
+	case (kind == sparki.Unavailable || kind == sparki.Internal) && f.Attempts < fetchTries:
+		if problem == "" {
+			problem = "an internal error; it is tried again"
+		}
+		if err := tx.RetryFetch(ctx, f, backoff(f.Attempts, cause), problem); err != nil {
+			return err
+		}
+		if wait := retryAfter(cause); wait > 0 {
+			return tx.PauseFetches(ctx, i.ID, min(wait, longestWait))
+		}
+		return nil
+	default:
+		if problem == "" {
+			problem = "an internal error"
+		}
+		tx.Tell(sparki.Activity{Type: sparki.DeliveryFailed, Actor: sparki.SyncActor, Params: map[string]string{"problem": problem}, IntegrationID: &i.ID})
+		if err := tx.FailFetch(ctx, f, problem); err != nil {
+			return err
+		}
+		return tx.SetSyncError(ctx, i.ID, f.Ref, &problem)
+	}
+}
+
+// noteConnection stores what a CRM's refusal tells about the line, and says so if it is news.
+func (s *Service) noteConnection(ctx context.Context, tx *db.Tx, i *sparki.Integration, cause error) error {
+	found, ok := sparki.ConnectionAfter(cause, time.Now())
+	if !ok {
+		return nil
+	}
+	changed, err := tx.SetConnection(ctx, i.ID, found)
+	if err != nil || !changed {
+		return err
+	}
+	tx.Tell(sparki.Activity{Type: sparki.ConnectionChecked, Actor: sparki.SyncActor, Params: map[string]string{"state": string(found.State)},
+		IntegrationID: &i.ID, SubjectKind: sparki.IntegrationNode, SubjectID: i.ID})
+	if found.State == sparki.ConnectionOK {
+		return tx.UnparkFetches(ctx, i.ID)
+	}
+	return nil
+}

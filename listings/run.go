@@ -1,0 +1,315 @@
+package listings
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"sparki.app/integrations"
+	"sparki.app/integrations/db"
+	"sparki.app/integrations/providers"
+)
+
+const (
+	runTries = 6    // of one page, about two minutes
+	maxPages = 1000 // of one crawl: a list that never ends is broken
+	// crawlDone is the cursor of a run that has read all pages and looks at what it missed.
+	crawlDone = "!"
+)
+
+// ContinueRun goes on with a run where it stopped, page by page, until it ends or its lease is lost.
+func (s *Service) ContinueRun(ctx context.Context, portal, id uuid.UUID) error {
+	held, err := s.DB.ClaimRun(ctx, portal, id, lease)
+	if err != nil || held == nil {
+		return err
+	}
+	i, err := s.DB.Integration(ctx, portal, held.Run.IntegrationID)
+	if err != nil {
+		return err
+	}
+	r := &running{Service: s, integration: i, RunLease: held,
+		log: s.Log.With(slog.String("integration", i.NodeID()), slog.String("run", held.Run.NodeID()))}
+	err = r.crawl(ctx)
+	if err == nil || errors.Is(err, db.ErrLeaseLost) {
+		return nil // another worker has it, or a person stopped it
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBack)
+	defer cancel()
+	if err = r.settle(ctx, err); errors.Is(err, db.ErrLeaseLost) {
+		return nil
+	}
+	s.Signals.Wake(ctx, portal)
+	return err
+}
+
+// running is a run that this worker holds the lease of.
+type running struct {
+	*Service
+	*db.RunLease
+	integration *sparki.Integration
+	conn        providers.Conn
+	log         *slog.Logger
+}
+
+func (r *running) crawl(ctx context.Context) error {
+	var err error
+	if r.conn, err = r.Connect(ctx, r.integration); err != nil {
+		return err
+	}
+	if r.Run.Cursor != crawlDone {
+		if err := r.pages(ctx); err != nil {
+			return err
+		}
+	}
+	return r.finish(ctx)
+}
+
+// pages reads what is left of the list. While one page is stored, the next one is on its way.
+func (r *running) pages(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	next := r.ahead(ctx, r.Run.Cursor)
+	for cursor := r.Run.Cursor; cursor != crawlDone; {
+		if r.Page >= maxPages {
+			return sparki.Errorf(sparki.Rejected, "the CRM's list does not end: more than %d pages", maxPages)
+		}
+		page, err := next()
+		if err != nil {
+			return err
+		}
+		after := page.Next
+		if after == "" {
+			after = crawlDone
+		} else {
+			if after == cursor {
+				return sparki.Errorf(sparki.Rejected, "the CRM's list repeats the same page")
+			}
+			next = r.ahead(ctx, after)
+		}
+		if err := r.page(ctx, page, after); err != nil {
+			return err
+		}
+		r.Signals.Wake(ctx, r.integration.PortalID)
+		r.Attempts, cursor = 1, after
+	}
+	return nil
+}
+
+// ahead starts to read a page and gives a function that waits for it.
+func (r *running) ahead(ctx context.Context, cursor string) func() (providers.Page, error) {
+	crawl := providers.Crawl{Cursor: cursor}
+	if r.Run.Since != nil {
+		crawl.Since = *r.Run.Since
+	}
+	read := sync.OnceValues(func() (providers.Page, error) { return r.conn.Page(ctx, crawl) })
+	go read() //nolint:errcheck // whoever waits gets it
+	return read
+}
+
+// page reads in full what is new or changed on a page, and stores that and the page's place in one transaction.
+func (r *running) page(ctx context.Context, page providers.Page, next string) error {
+	refs, newest := unique(page.Refs)
+	known, now, err := r.DB.KnownItems(ctx, r.integration.PortalID, r.integration.ID, refs)
+	if err != nil {
+		return err
+	}
+	var changed []sparki.Ref
+	for _, ref := range refs {
+		if before, stored := known[ref.Key()]; !stored || !current(before, ref) {
+			changed = append(changed, ref)
+		}
+	}
+	counts := sparki.SyncRunCounts{Processed: len(refs) - len(changed), Unchanged: len(refs) - len(changed)}
+	return r.readAndSave(ctx, changed, now, counts, func(tx *db.Tx, counts sparki.SyncRunCounts) error {
+		keys := make([]string, len(refs))
+		for n, ref := range refs {
+			keys[n] = ref.Key()
+		}
+		if err := tx.SavePage(ctx, r.RunLease, next, page.Total, counts, newest, keys, lease); err != nil {
+			return err
+		}
+		r.Page++
+		return nil
+	})
+}
+
+// unique drops the repeats of a page and finds its newest modification time.
+func unique(refs []sparki.Ref) (out []sparki.Ref, newest *time.Time) {
+	seen := make(map[string]bool, len(refs))
+	for n, ref := range refs {
+		if seen[ref.Key()] {
+			continue
+		}
+		seen[ref.Key()] = true
+		out = append(out, ref)
+		if at := refs[n].ModifiedAt; !at.IsZero() && (newest == nil || at.After(*newest)) {
+			newest = &at
+		}
+	}
+	return out, newest
+}
+
+// current says whether a list row tells nothing new about what is stored, so that the object need not be read.
+func current(before db.KnownItem, row sparki.Ref) bool {
+	return before.SyncError == nil && before.SourceModifiedAt != nil && !row.ModifiedAt.IsZero() &&
+		before.SourceModifiedAt.Equal(row.ModifiedAt.Truncate(time.Microsecond)) && // Postgres keeps microseconds
+		(before.InactiveReason == nil || *before.InactiveReason != sparki.ReasonDeleted)
+}
+
+// readAndSave reads objects and stores them, with whatever else store writes, in one transaction. An
+// object that cannot be read becomes a fetch of its own, with its own tries.
+func (r *running) readAndSave(ctx context.Context, refs []sparki.Ref, at time.Time, counts sparki.SyncRunCounts,
+	store func(*db.Tx, sparki.SyncRunCounts) error) error {
+	readings, failed, err := r.readAll(ctx, refs, at)
+	if err != nil {
+		return err
+	}
+	return r.DB.Tx(ctx, r.integration.PortalID, func(tx *db.Tx) error {
+		now, err := tx.ShareIntegration(ctx, r.integration.ID)
+		if err != nil {
+			return err
+		}
+		if !now.UpdatedAt.Equal(r.integration.UpdatedAt) {
+			return db.ErrLeaseLost // whoever changed the settings stopped this run
+		}
+		saved, err := r.save(ctx, tx, r.integration, readings)
+		if err != nil {
+			return err
+		}
+		if len(failed) > 0 {
+			if _, err := tx.HintFetches(ctx, r.integration.ID, failed, db.CauseRun); err != nil {
+				return err
+			}
+		}
+		sum := counts.Add(saved)
+		sum.Processed, sum.Failed = sum.Processed+len(failed), sum.Failed+len(failed)
+		return store(tx, sum)
+	})
+}
+
+// readAll reads objects side by side. Refusals of the connection itself, and a CRM that is away for
+// all of them, end the run's try; other failures are the object's own.
+func (r *running) readAll(ctx context.Context, refs []sparki.Ref, at time.Time) (readings []reading, failed []sparki.Ref, err error) {
+	found := make([]*sparki.Found, len(refs))
+	errs := make([]error, len(refs))
+	var reads errgroup.Group
+	reads.SetLimit(parallel)
+	for n, ref := range refs {
+		reads.Go(func() error {
+			found[n], errs[n] = listing(ctx, r.conn, ref)
+			if kind := sparki.KindOf(errs[n]); kind == sparki.Unauthorized || kind == sparki.Misconfigured || ctx.Err() != nil {
+				return errs[n]
+			}
+			return nil
+		})
+	}
+	if err := reads.Wait(); err != nil {
+		return nil, nil, err
+	}
+	var away error
+	for n, err := range errs {
+		if err != nil {
+			r.log.Warn("object could not be read", slog.String("type", refs[n].Type), slog.String("object", refs[n].ID), slog.Any("error", err))
+			failed, away = append(failed, refs[n]), err
+			continue
+		}
+		readings = append(readings, reading{found[n], at})
+	}
+	if len(failed) == len(refs) && len(refs) > 1 && sparki.KindOf(away) == sparki.Unavailable {
+		return nil, nil, away
+	}
+	return readings, failed, nil
+}
+
+// finish looks at what a full run did not see, and ends the run.
+func (r *running) finish(ctx context.Context) error {
+	var missing []sparki.Ref
+	active := 0
+	if r.Run.Full {
+		err := r.DB.Tx(ctx, r.integration.PortalID, func(tx *db.Tx) (err error) {
+			missing, active, err = tx.Missing(ctx, r.Run)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if sparki.NeedsApproval(len(missing), active) {
+		return r.end(ctx, sparki.RunNeedsApproval, nil)
+	}
+	// The list is only a hint as well: each missing object is asked for before it is given up.
+	for chunk := range slices.Chunk(missing, 100) {
+		_, now, err := r.DB.KnownItems(ctx, r.integration.PortalID, r.integration.ID, chunk)
+		if err != nil {
+			return err
+		}
+		err = r.readAndSave(ctx, chunk, now, sparki.SyncRunCounts{}, func(tx *db.Tx, counts sparki.SyncRunCounts) error {
+			keys := make([]string, len(chunk))
+			for n, ref := range chunk {
+				keys[n] = ref.Key()
+			}
+			if err := tx.SavePage(ctx, r.RunLease, crawlDone, -1, counts, nil, keys, lease); err != nil {
+				return err
+			}
+			r.Page++
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return r.end(ctx, sparki.RunSucceeded, nil)
+}
+
+// end ends the run and says so.
+func (r *running) end(ctx context.Context, state sparki.SyncRunState, cause error) error {
+	var problem *string
+	if cause != nil {
+		text := sparki.TextOf(cause)
+		if text == "" {
+			text = "an internal error"
+		}
+		problem = &text
+	}
+	err := r.DB.Tx(ctx, r.integration.PortalID, func(tx *db.Tx) error {
+		if err := tx.FinishRun(ctx, r.RunLease, state, problem); err != nil {
+			return err
+		}
+		if err := r.noteConnection(ctx, tx, r.integration, cause); err != nil {
+			return err
+		}
+		tellRun(tx, sparki.SyncRunFinished, sparki.SyncActor, r.Run, state)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.log.Info("run ended", slog.String("state", string(state)), slog.Any("error", cause))
+	r.Signals.Wake(ctx, r.integration.PortalID)
+	return nil
+}
+
+// settle stores what becomes of a run whose page did not succeed, by the class of the error.
+func (r *running) settle(ctx context.Context, cause error) error {
+	kind := sparki.KindOf(cause)
+	if stopped := errors.Is(cause, context.Canceled); stopped || (kind == sparki.Unavailable || kind == sparki.Internal) && r.Attempts < runTries {
+		delay, problem := backoff(r.Attempts, cause), sparki.TextOf(cause)
+		if stopped {
+			delay, problem = 0, "the worker was stopped"
+		}
+		r.log.Warn("run is given back", slog.Any("error", cause), slog.Duration("delay", delay))
+		return r.DB.Tx(ctx, r.integration.PortalID, func(tx *db.Tx) error { return tx.RetryRun(ctx, r.RunLease, delay, problem) })
+	}
+	return r.end(ctx, sparki.RunFailed, cause)
+}
+
+func tellRun(tx *db.Tx, what sparki.ActivityType, actor string, run *sparki.SyncRun, state sparki.SyncRunState) {
+	tx.Tell(sparki.Activity{Type: what, Actor: actor, Params: map[string]string{"state": string(state)},
+		IntegrationID: &run.IntegrationID, SubjectKind: sparki.SyncRunNode, SubjectID: run.ID})
+}

@@ -1,0 +1,37 @@
+package resolvers
+
+import (
+	"context"
+	"slices"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// onCard are the fields of a Listing or a Project that lists are read with. Any other needs the whole
+// one, which is ten times the bytes.
+var onCard = []string{"title", "price", "transactionType", "status", "category", "address", "thumbnailUrl"}
+
+// beside are a Project's fields that are no content.
+var beside = []string{"id", "lifecycle", "link", "needsReview", "appointmentMinutes", "createdAt", "updatedAt", "thumbnail", "images", "floorPlans"}
+
+// wantsListings says whether a field below the current one, at this path, asks for more of a listing
+// than its card.
+func wantsListings(ctx context.Context, paths ...[]string) bool {
+	oc, fc := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx)
+	return slices.ContainsFunc(paths, func(path []string) bool {
+		return beyond(oc, fc.Field.Selections, path)
+	})
+}
+
+func beyond(oc *graphql.OperationContext, set ast.SelectionSet, path []string) bool {
+	for _, field := range graphql.CollectFields(oc, set, nil) {
+		switch {
+		case len(path) > 0 && field.Name == path[0] && beyond(oc, field.Selections, path[1:]):
+			return true
+		case len(path) == 0 && field.Name[0] != '_' && !slices.Contains(onCard, field.Name) && !slices.Contains(beside, field.Name):
+			return true
+		}
+	}
+	return false
+}

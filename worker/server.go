@@ -1,0 +1,134 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"sparki.app/integrations"
+)
+
+const (
+	// Crawls take minutes; they have their own places, so that a webhook never waits for one.
+	quickPlaces = 16
+	crawlPlaces = 8
+	// lookEvery is how often an idle worker asks Redis for tasks.
+	lookEvery = 100 * time.Millisecond
+	// stopWithin is how long work in flight may take to be given back.
+	stopWithin = 12 * time.Second
+)
+
+// Jobs are what a worker does when a bell rings: each does all the work that is there for the portal
+// and id, and none if there is none. An error is logged; the rows that it left are rung for again.
+type Jobs map[sparki.JobKind]func(ctx context.Context, portal, id uuid.UUID) error
+
+// Server answers bells.
+type Server struct {
+	servers []*asynq.Server
+	jobs    Jobs
+	log     *slog.Logger
+	stop    context.CancelFunc
+	ctx     context.Context
+
+	mu      sync.Mutex
+	running map[sparki.Bell]bool // true: rung again meanwhile
+}
+
+// NewServer makes a worker; Start lets it work.
+func NewServer(client *redis.Client, prefix string, jobs Jobs, log *slog.Logger) *Server {
+	s := &Server{jobs: jobs, log: log, running: map[sparki.Bell]bool{}}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	server := func(places int, queues map[string]int) *asynq.Server {
+		return asynq.NewServerFromRedisClient(client, asynq.Config{
+			Concurrency: places, Queues: queues, TaskCheckInterval: lookEvery, ShutdownTimeout: stopWithin,
+			BaseContext: func() context.Context { return s.ctx },
+			Logger:      asynqLog{log}, LogLevel: asynq.WarnLevel,
+		})
+	}
+	s.servers = []*asynq.Server{
+		server(quickPlaces, map[string]int{queueOf(prefix, sparki.ReadInbox): 2, queueOf(prefix, sparki.FetchItems): 1}),
+		server(crawlPlaces, map[string]int{queueOf(prefix, sparki.ContinueRun): 1}),
+	}
+	return s
+}
+
+// Start begins to work, and returns.
+func (s *Server) Start() error {
+	for _, server := range s.servers {
+		if err := server.Start(asynq.HandlerFunc(s.process)); err != nil {
+			return fmt.Errorf("start worker: %w", err)
+		}
+	}
+	return nil
+}
+
+// Stop gives what is in flight back and returns when nothing runs any more.
+func (s *Server) Stop() {
+	for _, server := range s.servers {
+		server.Stop() // takes no more
+	}
+	s.stop() // whoever works gives back
+	for _, server := range s.servers {
+		server.Shutdown()
+	}
+}
+
+func (s *Server) process(ctx context.Context, task *asynq.Task) error {
+	bell, err := parsePayload(task.Type(), task.Payload())
+	if err == nil && s.jobs[bell.Job] == nil {
+		err = fmt.Errorf("no such job: %s", bell.Job)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
+	}
+	s.answer(ctx, bell)
+	return nil
+}
+
+// answer does the work of a bell. One that rings while it is being answered in this process is
+// answered once more afterwards, so that one integration never holds more than one place here.
+func (s *Server) answer(ctx context.Context, bell sparki.Bell) {
+	s.mu.Lock()
+	if _, busy := s.running[bell]; busy {
+		s.running[bell] = true
+		s.mu.Unlock()
+		return
+	}
+	s.running[bell] = false
+	s.mu.Unlock()
+	for again := true; again; {
+		started := time.Now()
+		err := s.jobs[bell.Job](ctx, bell.PortalID, bell.ID)
+		log := s.log.With(slog.String("job", string(bell.Job)), slog.String("id", bell.ID.String()), slog.Duration("took", time.Since(started)))
+		switch {
+		case err == nil:
+			log.Debug("job done")
+		case ctx.Err() != nil:
+			log.Info("job given back: the worker stops")
+		default:
+			log.Warn("job failed; it is rung for again", slog.Any("error", err))
+		}
+		s.mu.Lock()
+		if again = s.running[bell] && ctx.Err() == nil; again {
+			s.running[bell] = false
+		} else {
+			delete(s.running, bell)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// asynqLog writes asynq's own log to ours.
+type asynqLog struct{ log *slog.Logger }
+
+func (l asynqLog) Debug(args ...any) { l.log.Debug("asynq", slog.String("text", fmt.Sprint(args...))) }
+func (l asynqLog) Info(args ...any)  { l.log.Info("asynq", slog.String("text", fmt.Sprint(args...))) }
+func (l asynqLog) Warn(args ...any)  { l.log.Warn("asynq", slog.String("text", fmt.Sprint(args...))) }
+func (l asynqLog) Error(args ...any) { l.log.Warn("asynq", slog.String("text", fmt.Sprint(args...))) }
+func (l asynqLog) Fatal(args ...any) { l.log.Error("asynq", slog.String("text", fmt.Sprint(args...))) }

@@ -1,0 +1,53 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"sparki.app/integrations"
+)
+
+// SweepEvery is how often each worker looks for work that nobody rang for.
+const SweepEvery = 10 * time.Second
+
+// Sweep rings for everything in the database that is due, and starts what is scheduled. Any number of
+// workers may sweep: a bell too many finds nothing to do.
+type Sweep struct {
+	// Due lists a bell for all work that waits.
+	Due func(context.Context) ([]sparki.Bell, error)
+	// Schedule starts the crawls that have come.
+	Schedule func(context.Context) error
+	Signals  sparki.Signals
+	Log      *slog.Logger
+}
+
+// Once sweeps once.
+func (s *Sweep) Once(ctx context.Context) error {
+	if err := s.Schedule(ctx); err != nil {
+		return err
+	}
+	bells, err := s.Due(ctx)
+	if err != nil {
+		return err
+	}
+	s.Signals.Ring(ctx, bells...)
+	return nil
+}
+
+// Run sweeps at once and then every so often, until the context ends.
+func (s *Sweep) Run(ctx context.Context, every time.Duration) {
+	for {
+		if err := s.Once(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("sweep failed", slog.Any("error", err))
+		}
+		wait := time.NewTimer(every - every/10 + rand.N(every/5))
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return
+		}
+	}
+}

@@ -41,8 +41,8 @@ func (d *DB) TakeDueCrawls(ctx context.Context, incremental, full time.Duration)
 	err = d.system(ctx, func(tx pgx.Tx) error {
 		crawls, err = collect(ctx, tx, pgx.RowToStructByPos[DueCrawl], `
 			update integrations i set
-				incremental_due_at = now() + $1 * (1 - random() / 10),
-				full_due_at = case when due.is_full then now() + $2 * (1 - random() / 10) else i.full_due_at end
+				incremental_due_at = now() + $1::interval * (1 - random() / 10),
+				full_due_at = case when due.is_full then now() + $2::interval * (1 - random() / 10) else i.full_due_at end
 			from (
 				select portal_id, id, full_due_at <= now() as is_full from integrations
 				where enabled and listings and connection_state not in ('UNAUTHORIZED', 'REVOKED')
@@ -58,7 +58,7 @@ func (d *DB) TakeDueCrawls(ctx context.Context, incremental, full time.Duration)
 
 // ScheduleCrawls sets when an integration is crawled next: after a run of everything that was just started.
 func (tx *Tx) ScheduleCrawls(ctx context.Context, integration uuid.UUID, incremental, full time.Duration) error {
-	_, err := tx.Exec(ctx, `update integrations set incremental_due_at = now() + $3, full_due_at = now() + $4 where portal_id = $1 and id = $2`,
+	_, err := tx.Exec(ctx, `update integrations set incremental_due_at = now() + $3::interval, full_due_at = now() + $4::interval where portal_id = $1 and id = $2`,
 		tx.portal, integration, incremental, full)
 	return err
 }

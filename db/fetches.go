@@ -85,7 +85,7 @@ func (d *DB) ClaimFetches(ctx context.Context, portal, integration uuid.UUID, le
 	return query(ctx, d, portal, func(row pgx.CollectableRow) (f Fetch, err error) {
 		return f, row.Scan(&f.ID, &f.Ref.Type, &f.Ref.ID, &f.Ref.Note, &f.Cause, &f.Attempts, &f.Fence, &f.Seq, &f.ReadAt)
 	}, `
-		update fetches f set state = 'RUNNING', lease_until = now() + $3, fence = f.fence + 1, attempts = f.attempts + 1, read_seq = f.seq
+		update fetches f set state = 'RUNNING', lease_until = now() + $3::interval, fence = f.fence + 1, attempts = f.attempts + 1, read_seq = f.seq
 		from (
 			select id from fetches where portal_id = $1 and integration_id = $2
 				and (state = 'WAITING' and due_at <= now() or state = 'RUNNING' and lease_until < now())
@@ -117,18 +117,18 @@ func (tx *Tx) FinishFetch(ctx context.Context, f *Fetch) (again bool, err error)
 
 // RetryFetch gives a fetch back that did not succeed: it is due again after the delay.
 func (tx *Tx) RetryFetch(ctx context.Context, f *Fetch, delay time.Duration, problem string) error {
-	return tx.giveBack(ctx, f, `state = 'WAITING', due_at = now() + $4, error = $5`, delay, problem)
+	return tx.giveBack(ctx, f, `state = 'WAITING', due_at = now() + $4::interval, error = $5`, delay, problem)
 }
 
 // ParkFetch gives a fetch back unused: it waits, without having spent a try, until the settings are
 // saved or a day has passed.
 func (tx *Tx) ParkFetch(ctx context.Context, f *Fetch, problem string) error {
-	return tx.giveBack(ctx, f, `state = 'WAITING', attempts = attempts - 1, due_at = now() + $4, error = $5`, 24*time.Hour, problem)
+	return tx.giveBack(ctx, f, `state = 'WAITING', attempts = attempts - 1, due_at = now() + $4::interval, error = $5`, 24*time.Hour, problem)
 }
 
 // FailFetch ends a fetch that will not succeed. The row stays, with its error, until the next hint.
 func (tx *Tx) FailFetch(ctx context.Context, f *Fetch, problem string) error {
-	if err := tx.giveBack(ctx, f, `state = 'FAILED', due_at = now() + $4, error = $5`, time.Duration(0), problem); err != nil {
+	if err := tx.giveBack(ctx, f, `state = 'FAILED', due_at = now() + $4::interval, error = $5`, time.Duration(0), problem); err != nil {
 		return err
 	}
 	return tx.settleMessages(ctx, f.ID, f.Seq, sparki.OutcomeFailed, problem)
@@ -163,7 +163,7 @@ func (tx *Tx) DropFetches(ctx context.Context, integration uuid.UUID, reason str
 // PauseFetches lets everything that waits for an integration wait at least this long, as its CRM asked.
 func (tx *Tx) PauseFetches(ctx context.Context, integration uuid.UUID, wait time.Duration) error {
 	_, err := tx.Exec(ctx, `
-		update fetches set due_at = now() + $3 where portal_id = $1 and integration_id = $2 and state = 'WAITING' and due_at < now() + $3`,
+		update fetches set due_at = now() + $3::interval where portal_id = $1 and integration_id = $2 and state = 'WAITING' and due_at < now() + $3::interval`,
 		tx.portal, integration, wait)
 	return err
 }

@@ -45,11 +45,8 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 }
 
 func newestMigration() (int64, error) {
-	entries, err := migrations.ReadDir("migrations")
-	if err != nil {
-		return 0, err
-	}
-	return goose.NumericComponent(entries[len(entries)-1].Name())
+	all := Migrations()
+	return goose.NumericComponent(all[len(all)-1].Name)
 }
 
 func withProvider(url string, f func(*goose.Provider) error) error {
@@ -76,4 +73,24 @@ func newProvider(pool *sql.DB) (*goose.Provider, error) {
 		return nil, err
 	}
 	return goose.NewProvider(goose.DialectPostgres, pool, files, goose.WithSessionLocker(locker))
+}
+
+// Migration is one step of the schema.
+type Migration struct{ Name, SQL string }
+
+// Migrations lists all steps, in order.
+func Migrations() []Migration {
+	entries, err := migrations.ReadDir("migrations")
+	if err != nil {
+		panic(err) // embedded
+	}
+	all := make([]Migration, len(entries))
+	for i, entry := range entries {
+		sql, err := migrations.ReadFile("migrations/" + entry.Name())
+		if err != nil {
+			panic(err) // embedded
+		}
+		all[i] = Migration{entry.Name(), string(sql)}
+	}
+	return all
 }

@@ -58,7 +58,7 @@ func (d *DB) ClaimRun(ctx context.Context, portal, id uuid.UUID, lease time.Dura
 		l.Run, err = scanRunAnd(row, &l.Page, &l.Attempts, &l.Fence, &l.Newest)
 		return l, err
 	}, `
-		update sync_runs set state = 'RUNNING', lease_until = now() + $3, fence = fence + 1, attempts = attempts + 1, started_at = coalesce(started_at, now())
+		update sync_runs set state = 'RUNNING', lease_until = now() + $3::interval, fence = fence + 1, attempts = attempts + 1, started_at = coalesce(started_at, now())
 		where portal_id = $1 and id = $2 and state in ('QUEUED', 'RUNNING') and due_at <= now() and (lease_until is null or lease_until < now())
 		returning `+runColumns+`, page, attempts, fence, newest`, portal, id, lease)
 	return first(leases), err
@@ -68,7 +68,7 @@ func (d *DB) ClaimRun(ctx context.Context, portal, id uuid.UUID, lease time.Dura
 // page named.
 func (tx *Tx) SavePage(ctx context.Context, l *RunLease, next string, total int, counts sparki.SyncRunCounts, newest *time.Time, keys []string, lease time.Duration) error {
 	tag, err := tx.Exec(ctx, `
-		update sync_runs set cursor = $4, page = page + 1, total = coalesce($5, total), attempts = 1, error = null, lease_until = now() + $6,
+		update sync_runs set cursor = $4, page = page + 1, total = coalesce($5, total), attempts = 1, error = null, lease_until = now() + $6::interval,
 			processed = processed + $7, created = created + $8, updated = updated + $9, unchanged = unchanged + $10,
 			deactivated = deactivated + $11, failed = failed + $12, newest = greatest(newest, $13)
 		where portal_id = $1 and id = $2 and fence = $3 and state = 'RUNNING'`,
@@ -97,7 +97,7 @@ func pgtypeInt(total int) *int {
 
 // RetryRun gives a run back: its page is read again after the delay.
 func (tx *Tx) RetryRun(ctx context.Context, l *RunLease, delay time.Duration, problem string) error {
-	return tx.endLease(ctx, l, `lease_until = null, due_at = now() + $4, error = $5`, delay, problem)
+	return tx.endLease(ctx, l, `lease_until = null, due_at = now() + $4::interval, error = $5`, delay, problem)
 }
 
 // FinishRun ends a run in a final state, or in NEEDS_APPROVAL; problem is nil when it succeeded. A

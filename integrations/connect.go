@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -205,4 +206,15 @@ func (s *Service) forget(id uuid.UUID) {
 	defer s.mu.Unlock()
 	delete(s.conns, id)
 	delete(s.webhooks, id)
+}
+
+// Close ends what the mock CRMs still have under way.
+func (s *Service) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, mock := range s.mocks {
+		if closer, ok := mock.(io.Closer); ok {
+			_ = closer.Close() // nothing is lost with a mock's webhooks
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/db"
 )
 
 // Keys seal secrets with AES-256-GCM. The first key seals, all open, so that keys can be rotated.
@@ -88,4 +89,17 @@ func (k *Keys) open(sealed []byte, at place) (sparki.Secret, error) {
 		return "", fmt.Errorf("%w: key id %q", errSealed, id)
 	}
 	return sparki.Secret(plain), nil
+}
+
+// CanOpen fails when one of an integration's stored secrets does not open with these keys.
+func (k *Keys) CanOpen(i *sparki.Integration, stored []db.StoredSetting) error {
+	for _, s := range stored {
+		if s.Sealed == nil {
+			continue
+		}
+		if _, err := k.open(s.Sealed, place{i.PortalID, i.ID, s.Key}); err != nil {
+			return fmt.Errorf("setting %s of %s: %w", s.Key, i.NodeID(), err)
+		}
+	}
+	return nil
 }

@@ -102,3 +102,24 @@ func parsePayload(job string, payload []byte) (sparki.Bell, error) {
 	}
 	return bell, nil
 }
+
+// Queues describes the queues that exist, one line each, for operators.
+func Queues(client *redis.Client, prefix string) ([]string, error) {
+	inspector := asynq.NewInspectorFromRedisClient(client)
+	names, err := inspector.Queues()
+	if err != nil {
+		return nil, fmt.Errorf("read queues: %w", err)
+	}
+	var lines []string
+	for _, name := range names {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		info, err := inspector.GetQueueInfo(name)
+		if err != nil {
+			return nil, fmt.Errorf("read queue %s: %w", name, err)
+		}
+		lines = append(lines, fmt.Sprintf("%s: %d waiting, %d running, %d archived", name, info.Pending+info.Scheduled+info.Retry, info.Active, info.Archived))
+	}
+	return lines, nil
+}

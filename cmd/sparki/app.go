@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/redis/go-redis/v9"
+
+	"sparki.app/integrations"
+	"sparki.app/integrations/auth"
+	"sparki.app/integrations/db"
+	"sparki.app/integrations/feed"
+	"sparki.app/integrations/integrations"
+	"sparki.app/integrations/listings"
+	"sparki.app/integrations/providers/all"
+	"sparki.app/integrations/providers/rest"
+	"sparki.app/integrations/pubsub"
+	"sparki.app/integrations/resolvers"
+	"sparki.app/integrations/server"
+	"sparki.app/integrations/web"
+	"sparki.app/integrations/worker"
+)
+
+// app is the whole program, built in reading order. serve starts its server, worker its workers, dev both.
+type app struct {
+	config       *config
+	log          *slog.Logger
+	db           *db.DB
+	redis, hints *redis.Client
+	broker       *pubsub.Broker
+	tokens       *auth.Tokens
+	integrations *integrations.Service
+	listings     *listings.Service
+	signals      sparki.Signals
+}
+
+// signals joins the two kinds of hints: bells for workers, wake-ups for subscribers.
+type signals struct {
+	*worker.Client
+	*pubsub.Broker
+}
+
+// redisPrefix keeps our keys on a shared Redis apart from others'.
+const redisPrefix = "sparki:"
+
+const dbConns = 16
+
+// newApp connects to the database and Redis. It refuses an older schema, and starts nothing.
+func newApp(ctx context.Context, c *config, log *slog.Logger, mockWebhooks bool) (*app, error) {
+	a := &app{config: c, log: log}
+	var err error
+	if a.db, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: dbConns}); err != nil {
+		return nil, err
+	}
+	if err := a.db.CheckSchema(ctx); err != nil {
+		a.db.Close()
+		return nil, err
+	}
+	if a.hints, err = pubsub.HintClient(c.RedisURL); err != nil {
+		return nil, err
+	}
+	options, err := pubsub.ParseURL(c.RedisURL)
+	if err != nil {
+		return nil, err
+	}
+	a.redis = redis.NewClient(options)
+	a.broker = pubsub.NewBroker(a.hints, a.redis, redisPrefix, log)
+	a.signals = signals{worker.NewClient(a.hints, redisPrefix, log), a.broker}
+	a.tokens = &auth.Tokens{DB: a.db}
+	a.integrations = &integrations.Service{
+		DB: a.db, Keys: c.keys, Providers: all.List(), Signals: a.signals, Log: log,
+		Policy:    rest.Policy{Hosts: c.CRMHosts, AllowPrivate: c.AllowPrivateUpstreams},
+		Live:      rest.Transport(rest.Options{AllowPrivate: c.AllowPrivateUpstreams}),
+		PublicURL: c.PublicAPIURL, MockWebhooks: mockWebhooks,
+	}
+	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Info: a.integrations.Info, Signals: a.signals, Log: log}
+	return a, nil
+}
+
+func (a *app) close() {
+	a.integrations.Close()
+	a.broker.Close()
+	_ = a.redis.Close()
+	_ = a.hints.Close()
+	a.db.Close()
+}
+
+// serve answers HTTP on the listener until the context ends, then finishes what is in flight.
+func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact, mocks bool) error {
+	inbox := a.listings.NewInbox()
+	defer inbox.Close()
+	srv := &server.Server{
+		DB: a.db, Tokens: a.tokens, Integrations: a.integrations, Inbox: inbox, Providers: a.integrations.Providers,
+		Resolver: &resolvers.Resolver{
+			DB: a.db, Integrations: a.integrations, Listings: a.listings, Log: a.log,
+			Feed: &feed.Feed{DB: a.db, Broker: a.broker, Status: a.listings.Status, Log: a.log},
+		},
+		RedisPing:      func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
+		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Log: a.log,
+	}
+	failed := srv.Start(listener)
+	a.log.Info("serving", slog.String("address", listener.Addr().String()))
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, srv.Stop(context.WithoutCancel(ctx)))
+}
+
+// work runs background jobs and the sweep until the context ends, then gives back what is in flight.
+func (a *app) work(ctx context.Context) error {
+	jobs := worker.NewServer(a.redis, redisPrefix, worker.Jobs{
+		sparki.ReadInbox:   a.listings.ReadInbox,
+		sparki.FetchItems:  a.listings.FetchItems,
+		sparki.ContinueRun: a.listings.ContinueRun,
+	}, a.log)
+	if err := jobs.Start(); err != nil {
+		return err
+	}
+	defer jobs.Stop()
+	a.log.Info("working")
+	sweep := &worker.Sweep{Due: a.db.Due, Signals: a.signals, Log: a.log, Schedule: func(ctx context.Context) error {
+		return a.listings.StartDueCrawls(ctx, integrations.IncrementalEvery, integrations.FullEvery)
+	}}
+	sweep.Run(ctx, worker.SweepEvery)
+	return nil
+}
+
+func runServe(ctx context.Context, call *invocation) error {
+	c, err := call.configure("serve", needsAll, nil)
+	if err != nil {
+		return err
+	}
+	a, err := newApp(ctx, c, c.logger(call), false)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	listener, err := net.Listen("tcp", c.ListenAddr)
+	if err != nil {
+		return fmt.Errorf("LISTEN_ADDR: %w", err)
+	}
+	return a.serve(ctx, listener, homeFacts(c.PublicAPIURL), false)
+}
+
+func runWorker(ctx context.Context, call *invocation) error {
+	c, err := call.configure("worker", needsAll, nil)
+	if err != nil {
+		return err
+	}
+	a, err := newApp(ctx, c, c.logger(call), false)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	return a.work(ctx)
+}
+
+func runMigrate(ctx context.Context, call *invocation) error {
+	c, err := call.configure("migrate", needsDatabase, nil)
+	if err != nil {
+		return err
+	}
+	return db.Migrate(ctx, c.DatabaseURL)
+}
+
+// homeFacts say on the home page what runs where.
+func homeFacts(base string) []web.Fact {
+	return []web.Fact{
+		{Label: "API", Text: base + "/graphql", Href: "/graphql"},
+		{Label: "API explorer", Text: base + "/graphiql", Href: "/graphiql"},
+		{Label: "Schema", Text: base + "/schema.graphqls", Href: "/schema.graphqls"},
+		{Label: "Ready?", Text: base + "/readyz", Href: "/readyz"},
+	}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"reflect"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+
+	"sparki.app/integrations/integrations"
+	"sparki.app/integrations/pubsub"
+)
+
+// config is the environment; flags of the same meaning win. .env.example says what each is for.
+type config struct {
+	ListenAddr            string   `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080"`
+	PublicAPIURL          string   `env:"PUBLIC_API_URL"`
+	DatabaseURL           string   `env:"DATABASE_URL"`
+	RedisURL              string   `env:"REDIS_URL"`
+	SecretKeys            string   `env:"SECRET_KEYS"`
+	AllowedOrigins        []string `env:"ALLOWED_ORIGINS"`
+	CRMHosts              []string `env:"CRM_HOSTS" envDefault:"*.realworks.nl,*.kolibri24.com"`
+	AllowPrivateUpstreams bool     `env:"ALLOW_PRIVATE_UPSTREAMS" envDefault:"false"`
+	LogLevel              string   `env:"LOG_LEVEL" envDefault:"info"`
+	LogFormat             string   `env:"LOG_FORMAT" envDefault:"text"`
+
+	keys     *integrations.Keys
+	logLevel slog.Level
+}
+
+const defaultListenAddr = "127.0.0.1:8080"
+
+// The variables that a command cannot do without.
+var (
+	needsDatabase = []string{"DATABASE_URL"}
+	needsAll      = []string{"DATABASE_URL", "REDIS_URL", "SECRET_KEYS"}
+)
+
+// configure reads flags and environment. define adds the command's own flags; it may be nil.
+func (call *invocation) configure(name string, required []string, define func(*flag.FlagSet)) (*config, error) {
+	values := make(map[string]string, len(call.env))
+	for k, v := range call.env {
+		if v != "" { // an empty variable is one that is not set
+			values[k] = v
+		}
+	}
+	flags := flag.NewFlagSet("sparki "+name, flag.ContinueOnError)
+	flags.SetOutput(call.stderr)
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[config]()) {
+		if variable := field.Tag.Get("env"); variable != "" {
+			flags.Func(strings.ReplaceAll(strings.ToLower(variable), "_", "-"), "see "+variable+" in .env.example", func(v string) error {
+				values[variable] = v
+				return nil
+			})
+		}
+	}
+	if define != nil {
+		define(flags)
+	}
+	if err := flags.Parse(call.args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	for _, variable := range required {
+		if values[variable] == "" {
+			return nil, fmt.Errorf("%s is missing: set it in the environment, see .env.example", variable)
+		}
+	}
+	c := &config{}
+	if err := env.ParseWithOptions(c, env.Options{Environment: values}); err != nil {
+		return nil, malformed(err)
+	}
+	return c, c.check()
+}
+
+// malformed names the variable and not its value, which may be a secret.
+func malformed(err error) error {
+	if parse, ok := errors.AsType[env.ParseError](err); ok {
+		field, _ := reflect.TypeFor[config]().FieldByName(parse.Name)
+		return fmt.Errorf("%s is malformed: want a %s", field.Tag.Get("env"), parse.Type)
+	}
+	return errors.New("the environment is malformed")
+}
+
+func (c *config) check() error {
+	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
+		return errors.New("LISTEN_ADDR is malformed: want host:port")
+	}
+	if c.PublicAPIURL == "" {
+		c.PublicAPIURL = "http://" + c.ListenAddr
+	}
+	c.PublicAPIURL = strings.TrimRight(c.PublicAPIURL, "/")
+	if u, err := url.Parse(c.PublicAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return errors.New("PUBLIC_API_URL is malformed: want an absolute http(s) URL")
+	}
+	if c.RedisURL != "" {
+		if _, err := pubsub.ParseURL(c.RedisURL); err != nil {
+			return err
+		}
+	}
+	if c.SecretKeys != "" {
+		var err error
+		if c.keys, err = integrations.ParseKeys(c.SecretKeys); err != nil {
+			return fmt.Errorf("SECRET_KEYS is malformed: %w", err)
+		}
+	}
+	if err := c.logLevel.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return errors.New("LOG_LEVEL is malformed: want debug, info, warn or error")
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return errors.New("LOG_FORMAT is malformed: want text or json")
+	}
+	for _, origin := range c.AllowedOrigins {
+		if u, err := url.Parse(origin); err != nil || u.Scheme == "" || u.Host == "" || u.Path != "" {
+			return errors.New("ALLOWED_ORIGINS is malformed: want a comma list of origins such as https://app.example.nl")
+		}
+	}
+	return nil
+}
+
+// logger writes to stderr, so that stdout carries nothing but a command's result.
+func (c *config) logger(call *invocation) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.logLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(call.stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(call.stderr, options))
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"sparki.app/integrations/db"
+	"sparki.app/integrations/pubsub"
+	"sparki.app/integrations/worker"
+)
+
+// runDoctor prints one line a check, and fails when one does.
+func runDoctor(ctx context.Context, call *invocation) error {
+	d := &doctor{call: call}
+	c, err := call.configure("doctor", needsAll, nil)
+	d.check("configuration", err)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		defer cancel()
+		d.checkDatabase(ctx, c)
+		d.checkRedis(ctx, c)
+	}
+	if d.failed > 0 {
+		return fmt.Errorf("%d of %d checks failed", d.failed, d.done)
+	}
+	return nil
+}
+
+type doctor struct {
+	call         *invocation
+	done, failed int
+}
+
+func (d *doctor) check(what string, err error) {
+	d.done++
+	if err != nil {
+		d.failed++
+		fmt.Fprintf(d.call.stdout, "FAIL  %-14s %s\n", what, oneLine(err))
+		return
+	}
+	fmt.Fprintf(d.call.stdout, "ok    %s\n", what)
+}
+
+func (d *doctor) checkDatabase(ctx context.Context, c *config) {
+	database, err := db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: 2})
+	if err == nil {
+		defer database.Close()
+		err = database.Ping(ctx)
+	}
+	d.check("database", err)
+	if err != nil {
+		return
+	}
+	d.check("schema", database.CheckSchema(ctx))
+	d.check("secret keys", checkKeys(ctx, database, c))
+}
+
+// checkKeys opens one stored secret per portal with the keys that are configured.
+func checkKeys(ctx context.Context, database *db.DB, c *config) error {
+	portals, err := database.Portals(ctx)
+	if err != nil {
+		return err
+	}
+	for _, portal := range portals {
+		connected, err := database.Integrations(ctx, portal)
+		if err != nil {
+			return err
+		}
+		for _, i := range connected {
+			stored, err := database.Settings(ctx, portal, i.ID)
+			if err != nil {
+				return err
+			}
+			if err := c.keys.CanOpen(i, stored); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *doctor) checkRedis(ctx context.Context, c *config) {
+	options, err := pubsub.ParseURL(c.RedisURL)
+	if err != nil {
+		d.check("redis", err)
+		return
+	}
+	options.MaxRetries = -1
+	client := redis.NewClient(options)
+	defer client.Close()
+	if err := client.Ping(ctx).Err(); err != nil {
+		d.check("redis", errors.New("does not answer; webhooks and queries go on, jobs wait"))
+		return
+	}
+	d.check("redis", nil)
+	queues, err := worker.Queues(client, redisPrefix)
+	d.check("queues", err)
+	for _, q := range queues {
+		fmt.Fprintf(d.call.stdout, "      %s\n", q)
+	}
+}

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/cors"
+
+	"sparki.app/integrations"
+	"sparki.app/integrations/web"
+)
+
+// Handler lists every route.
+func (s *Server) Handler() http.Handler {
+	s.graphql = s.newGraphQL()
+	mux := http.NewServeMux()
+
+	// Anybody.
+	mux.Handle("/", web.Home(s.Facts))
+	mux.Handle("/static/", web.Static())
+	mux.Handle("/graphiql", web.GraphiQL())
+	mux.HandleFunc("GET /schema.graphqls", s.sdl)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	mux.HandleFunc("GET /readyz", s.ready)
+
+	// Whoever holds an API token.
+	mux.Handle("/graphql", s.cors(s.graphql))
+
+	// CRMs.
+	for _, provider := range s.Providers {
+		info := provider.Info()
+		mux.HandleFunc(fmt.Sprintf("/webhooks/%s/%s/{id}", info.Key, info.WebhookVersion), s.webhook(provider))
+	}
+	mux.HandleFunc("/mock/{provider}/{id}/", s.mock)
+
+	return securityHeaders(mux)
+}
+
+func securityHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) sdl(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(s.SDL)
+}
+
+// readyWithin is how long a dependency may take to answer a readiness check.
+const readyWithin = time.Second
+
+// ready names every dependency. Without Redis webhooks and queries go on, so that is only degraded.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+	defer cancel()
+	status, answer := http.StatusOK, map[string]string{"status": "ready", "postgres": "ok", "schema": "ok", "redis": "ok"}
+	if err := s.DB.Ping(ctx); err != nil {
+		status, answer["status"], answer["postgres"], answer["schema"] = http.StatusServiceUnavailable, "not ready", "unreachable", "unknown"
+	} else if err := s.DB.CheckSchema(ctx); err != nil {
+		status, answer["status"], answer["schema"] = http.StatusServiceUnavailable, "not ready", "older than this program"
+	}
+	redisCtx, cancelRedis := context.WithTimeout(r.Context(), readyWithin)
+	defer cancelRedis()
+	if err := s.RedisPing(redisCtx); err != nil {
+		answer["redis"] = "degraded"
+	}
+	writeJSON(w, status, answer)
+}
+
+// mock serves an integration's mock CRM: all of it in dev, elsewhere only the pictures that its
+// listings refer to.
+func (s *Server) mock(w http.ResponseWriter, r *http.Request) {
+	provider, id := r.PathValue("provider"), r.PathValue("id")
+	prefix := "/mock/" + provider + "/" + id
+	if !s.Mocks && !strings.HasPrefix(r.URL.Path, prefix+"/media/") {
+		http.NotFound(w, r)
+		return
+	}
+	mock, err := s.Integrations.MockByID(r.Context(), provider, id)
+	switch {
+	case sparki.KindOf(err) == sparki.NotFound:
+		http.NotFound(w, r)
+	case err != nil:
+		w.Header().Set("Retry-After", "5")
+		refuse(w, http.StatusServiceUnavailable, "the mock CRM is not available: try again")
+	default:
+		http.StripPrefix(prefix, mock).ServeHTTP(w, r)
+	}
+}
+
+// cors lets pages of the allowed origins use the API with a token. Cookies are never sent across origins.
+func (s *Server) cors(next http.Handler) http.Handler {
+	if len(s.AllowedOrigins) == 0 {
+		return next
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: s.AllowedOrigins,
+		AllowedMethods: []string{http.MethodGet, http.MethodPost},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "Accept", "Accept-Language"},
+		MaxAge:         600,
+	}).Handler(next)
+}
+
+// sameOrAllowedOrigin decides on a socket's handshake: no Origin is no browser.
+func (s *Server) sameOrAllowedOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || slices.Contains(s.AllowedOrigins, origin) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, r.Host)
+}

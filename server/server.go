@@ -1,0 +1,123 @@
+// Package server speaks HTTP: the API, webhooks, the explorer and the health checks. routes.go lists
+// every route; what they mean is decided elsewhere.
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"sparki.app/integrations"
+	"sparki.app/integrations/auth"
+	"sparki.app/integrations/db"
+	"sparki.app/integrations/graph"
+	"sparki.app/integrations/integrations"
+	"sparki.app/integrations/listings"
+	"sparki.app/integrations/providers"
+	"sparki.app/integrations/resolvers"
+	"sparki.app/integrations/server/gql"
+	"sparki.app/integrations/web"
+)
+
+// Server is what the routes need.
+type Server struct {
+	DB           *db.DB
+	Tokens       *auth.Tokens
+	Integrations *integrations.Service
+	Inbox        *listings.Inbox
+	Providers    []providers.Provider
+	Resolver     *resolvers.Resolver
+	// RedisPing proves that Redis answers.
+	RedisPing func(context.Context) error
+	// AllowedOrigins are the origins besides our own whose pages may use the API.
+	AllowedOrigins []string
+	// SDL is schema.graphqls.
+	SDL []byte
+	// Facts stand on the home page.
+	Facts []web.Fact
+	// Mocks: the mock CRMs' pages and APIs are served, not only their media.
+	Mocks bool
+	Log   *slog.Logger
+
+	graphql *gql.Handler
+	http    *http.Server
+}
+
+const (
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 12 << 10 // net/http adds 4 KiB
+	drain         = 2 * time.Second
+)
+
+// Start serves on a listener, and returns. Errors that end it are sent to failed.
+func (s *Server) Start(listener net.Listener) (failed <-chan error) {
+	s.http = &http.Server{
+		Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+	errs := make(chan error, 1)
+	go func() {
+		if err := s.http.Serve(listener); err != http.ErrServerClosed {
+			errs <- fmt.Errorf("serve HTTP: %w", err)
+		}
+	}()
+	return errs
+}
+
+// Stop takes no more requests, closes sockets with 1001, and finishes what is in flight.
+func (s *Server) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, drain+8*time.Second)
+	defer cancel()
+	sockets := make(chan error, 1)
+	go func() { sockets <- s.graphql.Shutdown(ctx) }()
+	err := s.http.Shutdown(ctx)
+	if socketErr := <-sockets; err == nil {
+		err = socketErr
+	}
+	return err
+}
+
+// newGraphQL binds the API's schema to its transports.
+func (s *Server) newGraphQL() *gql.Handler {
+	return gql.New(gql.Config{
+		Schema:       graph.NewExecutableSchema(graph.Config{Resolvers: s.Resolver}),
+		Authenticate: s.authenticate,
+		Alive:        s.alive,
+		CheckOrigin:  s.sameOrAllowedOrigin,
+		OnOperation: func(ctx context.Context, _ *graphql.OperationContext) context.Context {
+			return s.Resolver.WithLoaders(ctx)
+		},
+		Errors: s.Resolver.Present,
+		Log:    s.Log,
+	})
+}
+
+func (s *Server) authenticate(ctx context.Context, _ *http.Request, authorization string) (context.Context, error) {
+	who, err := s.Tokens.Authenticate(ctx, authorization)
+	if err != nil {
+		return nil, noVerdict(err)
+	}
+	return sparki.WithPrincipal(ctx, who), nil
+}
+
+func (s *Server) alive(ctx context.Context) error {
+	who, err := sparki.PrincipalFrom(ctx)
+	if err == nil {
+		err = s.Tokens.Alive(ctx, who)
+	}
+	return noVerdict(err)
+}
+
+// noVerdict marks an error that does not come from the token itself, so that nobody is turned away for it.
+func noVerdict(err error) error {
+	if err == nil || sparki.KindOf(err) == sparki.Unauthenticated {
+		return err
+	}
+	return fmt.Errorf("%w: %w", gql.ErrUnavailable, err)
+}

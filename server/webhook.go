@@ -1,0 +1,95 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"sparki.app/integrations"
+	"sparki.app/integrations/providers"
+)
+
+// webhookRead bounds how long a sender may take over its body; Kolibri itself gives up after 15 s
+// (contract §8.3).
+const webhookRead = 14 * time.Second
+
+// webhook takes a CRM's notifications in. The order is product.md §3: method and encoding, size,
+// signature, one transaction, answer. Nothing is fetched while the sender waits.
+func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
+	info := provider.Info()
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			refuse(w, http.StatusMethodNotAllowed, "send notifications with POST")
+			return
+		}
+		if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+			refuse(w, http.StatusUnsupportedMediaType, "send the body uncompressed")
+			return
+		}
+		if strings.Contains(r.Header.Get("Content-Type"), "msgpack") {
+			refuse(w, http.StatusUnsupportedMediaType, "send JSON")
+			return
+		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(webhookRead)) // a recorder in a test has none
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, info.WebhookBodyLimit))
+		if err != nil {
+			s.unread(w, err)
+			return
+		}
+		delivery, err := s.delivery(r, provider, body)
+		if err == nil {
+			err = s.Inbox.Receive(r.Context(), delivery)
+		}
+		switch {
+		case err == nil:
+			writeJSON(w, http.StatusAccepted, map[string]string{"deliveryId": sparki.DeliveryNode.ID(delivery.ID)})
+		case errors.Is(err, providers.ErrUnverified):
+			refuse(w, http.StatusUnauthorized, "the signature does not verify")
+		case sparki.KindOf(err) == sparki.NotFound:
+			refuse(w, http.StatusNotFound, "there is no integration with this id")
+		case r.Context().Err() != nil: // the sender is gone
+		default:
+			s.Log.Error("webhook not stored", slog.String("provider", info.Key), slog.Any("error", err))
+			w.Header().Set("Retry-After", "5")
+			refuse(w, http.StatusServiceUnavailable, "the delivery could not be stored: send it again")
+		}
+	}
+}
+
+// unread answers a body that did not come whole.
+func (s *Server) unread(w http.ResponseWriter, err error) {
+	w.Header().Set("Connection", "close")
+	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		refuse(w, http.StatusRequestEntityTooLarge, "the body is larger than "+humanBytes(tooBig.Limit))
+		return
+	}
+	refuse(w, http.StatusRequestTimeout, "the body did not come whole")
+}
+
+// delivery reads what a request hints at. What is authentic but cannot be read is kept as FAILED: a
+// refusal would be sent again for ever.
+func (s *Server) delivery(r *http.Request, provider providers.Provider, body []byte) (*sparki.Delivery, error) {
+	integration, messages, err := s.Integrations.Webhook(r.Context(), provider, r.PathValue("id"), r.Header, body)
+	if err != nil && !errors.Is(err, providers.ErrUnreadable) {
+		return nil, err
+	}
+	d := &sparki.Delivery{ID: sparki.NewID(), PortalID: integration.PortalID, IntegrationID: integration.ID, Body: body}
+	if signed := provider.Info().Signed; signed {
+		d.Signed = &signed
+	}
+	switch {
+	case err != nil:
+		d.Outcome, d.Reason = sparki.OutcomeFailed, "the body cannot be read"
+	case !integration.Enabled:
+		d.Outcome, d.Reason = sparki.OutcomeIgnored, "the integration is switched off"
+	case !integration.Domains.Listings:
+		d.Outcome, d.Reason = sparki.OutcomeIgnored, "listings are switched off"
+	default:
+		d.Messages = messages
+	}
+	return d, nil
+}

@@ -103,7 +103,7 @@ func (tx *Tx) AwaitFetch(ctx context.Context, integration uuid.UUID, messages []
 		ids[i], fetches[i], seqs[i] = m.ExternalID, hint.FetchID, hint.Seq
 	}
 	_, err := tx.Exec(ctx, `
-		update messages m set fetch_id = t.fetch, fetch_seq = t.seq from unnest($3::text[], $4::uuid[], $5::bigint[]) as t(id, fetch, seq)
+		update messages m set fetch_id = t.fetch_id, fetch_seq = t.seq from unnest($3::text[], $4::uuid[], $5::bigint[]) as t(id, fetch_id, seq)
 		where m.portal_id = $1 and m.integration_id = $2 and m.external_id = t.id`, tx.portal, integration, ids, fetches, seqs)
 	return err
 }

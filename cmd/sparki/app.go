@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -35,6 +36,8 @@ type app struct {
 	integrations *integrations.Service
 	listings     *listings.Service
 	signals      sparki.Signals
+	prefix       string // of all our keys on Redis
+	sweepEvery   time.Duration
 }
 
 // signals joins the two kinds of hints: bells for workers, wake-ups for subscribers.
@@ -43,14 +46,11 @@ type signals struct {
 	*pubsub.Broker
 }
 
-// redisPrefix keeps our keys on a shared Redis apart from others'.
-const redisPrefix = "sparki:"
-
 const dbConns = 16
 
 // newApp connects to the database and Redis. It refuses an older schema, and starts nothing.
 func newApp(ctx context.Context, c *config, log *slog.Logger, mockWebhooks bool) (*app, error) {
-	a := &app{config: c, log: log}
+	a := &app{config: c, log: log, prefix: c.redisPrefix, sweepEvery: worker.SweepEvery}
 	var err error
 	if a.db, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: dbConns}); err != nil {
 		return nil, err
@@ -67,8 +67,8 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mockWebhooks bool)
 		return nil, err
 	}
 	a.redis = redis.NewClient(options)
-	a.broker = pubsub.NewBroker(a.hints, a.redis, redisPrefix, log)
-	a.signals = signals{worker.NewClient(a.hints, redisPrefix, log), a.broker}
+	a.broker = pubsub.NewBroker(a.hints, a.redis, a.prefix, log)
+	a.signals = signals{worker.NewClient(a.hints, a.prefix, log), a.broker}
 	a.tokens = &auth.Tokens{DB: a.db}
 	a.integrations = &integrations.Service{
 		DB: a.db, Keys: c.keys, Providers: all.List(), Signals: a.signals, Log: log,
@@ -113,7 +113,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 
 // work runs background jobs and the sweep until the context ends, then gives back what is in flight.
 func (a *app) work(ctx context.Context) error {
-	jobs := worker.NewServer(a.redis, redisPrefix, worker.Jobs{
+	jobs := worker.NewServer(a.redis, a.prefix, worker.Jobs{
 		sparki.ReadInbox:   a.listings.ReadInbox,
 		sparki.FetchItems:  a.listings.FetchItems,
 		sparki.ContinueRun: a.listings.ContinueRun,
@@ -126,7 +126,7 @@ func (a *app) work(ctx context.Context) error {
 	sweep := &worker.Sweep{Due: a.db.Due, Signals: a.signals, Log: a.log, Schedule: func(ctx context.Context) error {
 		return a.listings.StartDueCrawls(ctx, integrations.IncrementalEvery, integrations.FullEvery)
 	}}
-	sweep.Run(ctx, worker.SweepEvery)
+	sweep.Run(ctx, a.sweepEvery)
 	return nil
 }
 

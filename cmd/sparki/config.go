@@ -29,8 +29,9 @@ type config struct {
 	LogLevel              string   `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat             string   `env:"LOG_FORMAT" envDefault:"text"`
 
-	keys     *integrations.Keys
-	logLevel slog.Level
+	keys        *integrations.Keys
+	logLevel    slog.Level
+	redisPrefix string // keeps our keys on a shared Redis apart from others'
 }
 
 const defaultListenAddr = "127.0.0.1:8080"
@@ -73,7 +74,7 @@ func (call *invocation) configure(name string, required []string, define func(*f
 			return nil, fmt.Errorf("%s is missing: set it in the environment, see .env.example", variable)
 		}
 	}
-	c := &config{}
+	c := &config{redisPrefix: "sparki:"}
 	if err := env.ParseWithOptions(c, env.Options{Environment: values}); err != nil {
 		return nil, malformed(err)
 	}

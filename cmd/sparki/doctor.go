@@ -97,7 +97,7 @@ func (d *doctor) checkRedis(ctx context.Context, c *config) {
 		return
 	}
 	d.check("redis", nil)
-	queues, err := worker.Queues(client, redisPrefix)
+	queues, err := worker.Queues(client, c.redisPrefix)
 	d.check("queues", err)
 	for _, q := range queues {
 		fmt.Fprintf(d.call.stdout, "      %s\n", q)

@@ -1,4 +1,5 @@
-// Package all is the one list of CRMs: a new one is its folder and one line here.
+// Package all is the one list of the CRMs that Sparki knows: a new one is its folder and one line
+// here.
 package all
 
 import (
@@ -6,18 +7,19 @@ import (
 	"sparki.app/integrations/providers/kolibri"
 )
 
-// List gives every CRM, in the order in which the add-ons are shown.
+// List gives every provider, in the order in which they are shown.
 func List() []providers.Provider {
 	return []providers.Provider{
 		kolibri.New(),
 	}
 }
 
-// Keys lists the keys of every CRM.
-func Keys() []string {
-	var keys []string
+// Lookup finds a provider by its key; ok is false when there is none.
+func Lookup(key string) (p providers.Provider, ok bool) {
 	for _, p := range List() {
-		keys = append(keys, p.Info().Key)
+		if p.Info().Key == key {
+			return p, true
+		}
 	}
-	return keys
+	return nil, false
 }

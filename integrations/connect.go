@@ -15,10 +15,6 @@ import (
 	"sparki.app/integrations/providers/rest"
 )
 
-// liveLimits bound what one integration may ask of its live CRM. Neither CRM documents a limit;
-// assumed: what a busy office's own client would do.
-var liveLimits = rest.Limits{Concurrency: 8, PerSecond: 50, Burst: 50}
-
 // line is a connection that is kept while the settings stay: it holds the CRM's access token.
 type line struct {
 	conn  providers.Conn
@@ -42,7 +38,7 @@ func (s *Service) Connect(ctx context.Context, i *sparki.Integration) (providers
 	if err != nil {
 		return nil, err
 	}
-	transport := rest.Limited(s.Live, liveLimits)
+	transport := rest.Limited(s.Live, s.Limits)
 	if i.Mock {
 		transport = rest.Local(s.Mock(provider, i))
 	}

@@ -33,8 +33,9 @@ type Service struct {
 	Providers []providers.Provider
 	// Policy says which base URLs an office may enter.
 	Policy rest.Policy
-	// Live carries the calls to live CRMs; every integration gets its own limits around it.
-	Live http.RoundTripper
+	// Live carries the calls to live CRMs; every integration has the Limits for itself.
+	Live   http.RoundTripper
+	Limits rest.Limits
 	// PublicURL is the absolute URL of this server, without a slash at the end.
 	PublicURL string
 	// MockWebhooks: mock CRMs send webhooks to PublicURL when somebody changes them.

@@ -46,7 +46,12 @@ type signals struct {
 	*pubsub.Broker
 }
 
-const dbConns = 16
+const (
+	dbConns = 16
+	// crmConcurrency is how many calls one integration has under way at its CRM; assumed to be well
+	// below what a busy office's own clients do, neither CRM documents a limit.
+	crmConcurrency = 8
+)
 
 // newApp connects to the database and Redis. It refuses an older schema, and starts nothing.
 func newApp(ctx context.Context, c *config, log *slog.Logger, mockWebhooks bool) (*app, error) {
@@ -74,6 +79,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mockWebhooks bool)
 		DB: a.db, Keys: c.keys, Providers: all.List(), Signals: a.signals, Log: log,
 		Policy:    rest.Policy{Hosts: c.CRMHosts, AllowPrivate: c.AllowPrivateUpstreams},
 		Live:      rest.Transport(rest.Options{AllowPrivate: c.AllowPrivateUpstreams}),
+		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},
 		PublicURL: c.PublicAPIURL, MockWebhooks: mockWebhooks,
 	}
 	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Info: a.integrations.Info, Signals: a.signals, Log: log}

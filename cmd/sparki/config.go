@@ -26,6 +26,7 @@ type config struct {
 	AllowedOrigins        []string `env:"ALLOWED_ORIGINS"`
 	CRMHosts              []string `env:"CRM_HOSTS" envDefault:"*.realworks.nl,*.kolibri24.com"`
 	AllowPrivateUpstreams bool     `env:"ALLOW_PRIVATE_UPSTREAMS" envDefault:"false"`
+	CRMRateLimit          float64  `env:"CRM_RATE_LIMIT" envDefault:"50"`
 	LogLevel              string   `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat             string   `env:"LOG_FORMAT" envDefault:"text"`
 
@@ -111,6 +112,9 @@ func (c *config) check() error {
 		if c.keys, err = integrations.ParseKeys(c.SecretKeys); err != nil {
 			return fmt.Errorf("SECRET_KEYS is malformed: %w", err)
 		}
+	}
+	if c.CRMRateLimit < 0 {
+		return errors.New("CRM_RATE_LIMIT is malformed: want calls a second, 0 for no limit")
 	}
 	if err := c.logLevel.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return errors.New("LOG_LEVEL is malformed: want debug, info, warn or error")

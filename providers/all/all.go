@@ -14,12 +14,12 @@ func List() []providers.Provider {
 	}
 }
 
-// Lookup finds a provider by its key; ok is false when there is none.
-func Lookup(key string) (p providers.Provider, ok bool) {
-	for _, p := range List() {
-		if p.Info().Key == key {
-			return p, true
-		}
+// Keys gives every provider's key, in the same order.
+func Keys() []string {
+	list := List()
+	keys := make([]string, len(list))
+	for i, p := range list {
+		keys[i] = p.Info().Key
 	}
-	return nil, false
+	return keys
 }

@@ -85,13 +85,13 @@ func (d *DB) ClaimFetches(ctx context.Context, portal, integration uuid.UUID, le
 	return query(ctx, d, portal, func(row pgx.CollectableRow) (f Fetch, err error) {
 		return f, row.Scan(&f.ID, &f.Ref.Type, &f.Ref.ID, &f.Ref.Note, &f.Cause, &f.Attempts, &f.Fence, &f.Seq, &f.ReadAt)
 	}, `
-		update fetches f set state = 'RUNNING', lease_until = now() + $3::interval, fence = f.fence + 1, attempts = f.attempts + 1, read_seq = f.seq
-		from (
+		with due as materialized ( -- as a subquery it could be run more than once, and the limit be lost
 			select id from fetches where portal_id = $1 and integration_id = $2
 				and (state = 'WAITING' and due_at <= now() or state = 'RUNNING' and lease_until < now())
 			order by due_at limit $4 for update skip locked
-		) due
-		where f.portal_id = $1 and f.id = due.id
+		)
+		update fetches f set state = 'RUNNING', lease_until = now() + $3::interval, fence = f.fence + 1, attempts = f.attempts + 1, read_seq = f.seq
+		from due where f.portal_id = $1 and f.id = due.id
 		returning f.id, f.source_type, f.external_id, f.note, f.cause, f.attempts, f.fence, f.read_seq, clock_timestamp()`,
 		portal, integration, lease, limit)
 }

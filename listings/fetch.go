@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,8 +65,9 @@ func (s *Service) FetchItems(ctx context.Context, portal, integration uuid.UUID)
 		}
 		var reads errgroup.Group
 		reads.SetLimit(parallel)
+		refused := known(i)
 		for n := range fetches {
-			reads.Go(func() error { return s.fetch(ctx, i, &fetches[n]) })
+			reads.Go(func() error { return s.fetch(ctx, i, &fetches[n], refused) })
 		}
 		if err := reads.Wait(); err != nil {
 			return err
@@ -85,14 +87,43 @@ func (s *Service) dropFetches(ctx context.Context, i *sparki.Integration) error 
 	})
 }
 
+// refusal remembers that the CRM refuses us, so that nobody asks again before a person has mended it.
+type refusal struct {
+	mu    sync.Mutex
+	cause error // nil: it does not, as far as we know
+}
+
+// known is the refusal that is stored with the connection; none while it works.
+func known(i *sparki.Integration) *refusal {
+	if !i.Parked() {
+		return &refusal{}
+	}
+	return &refusal{cause: sparki.Errorf(sparki.Unauthorized, "%s", *i.Connection.Problem)}
+}
+
+func (r *refusal) get() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cause
+}
+
+func (r *refusal) note(err error) {
+	if kind := sparki.KindOf(err); kind == sparki.Unauthorized || kind == sparki.Misconfigured {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.cause = err
+	}
+}
+
 // fetch reads one object and stores what it finds. Its error is one of our own: whatever the CRM did
 // is stored with the fetch.
-func (s *Service) fetch(ctx context.Context, i *sparki.Integration, f *db.Fetch) error {
+func (s *Service) fetch(ctx context.Context, i *sparki.Integration, f *db.Fetch, refused *refusal) error {
 	log := s.Log.With(slog.String("integration", i.NodeID()), slog.String("fetch", f.ID.String()), slog.Int("attempt", f.Attempts))
 	var found *sparki.Found
-	err := sparki.Errorf(sparki.Unauthorized, "the CRM refuses the credentials: save the settings anew")
-	if !i.Parked() {
+	err := refused.get()
+	if err == nil {
 		found, err = s.read(ctx, i, f.Ref)
+		refused.note(err)
 	}
 	if err == nil {
 		err = s.DB.Tx(ctx, i.PortalID, func(tx *db.Tx) error {
@@ -153,8 +184,10 @@ func (s *Service) settle(ctx context.Context, tx *db.Tx, i *sparki.Integration, 
 	case errors.Is(cause, context.Canceled):
 		return tx.RetryFetch(ctx, f, 0, "the worker was stopped")
 	case kind == sparki.Unauthorized || kind == sparki.Misconfigured:
-		if err := s.noteConnection(ctx, tx, i, cause); err != nil {
-			return err
+		if !i.Parked() {
+			if err := s.noteConnection(ctx, tx, i, cause); err != nil {
+				return err
+			}
 		}
 		return tx.ParkFetch(ctx, f, problem)
 	case (kind == sparki.Unavailable || kind == sparki.Internal) && f.Attempts < fetchTries:

@@ -1,0 +1,266 @@
+package kolibri
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"sparki.app/integrations"
+)
+
+// readFields are the fields of an assignment that are looked at, of some 370 (contract §3.4, §4).
+// What must never become public is not among them: memos, keys, bids, commissions, people.
+var readFields = fieldSet(`
+	id realEstateAgencyId isActive dateTimeModified displayName publicReference
+	officeID linkedOffice linkedEmployee linkedEmployees linkedProjectAssignment
+	assignmentPhase availabilityStatus calculatedAvailabilityStatus
+	isConfidential isPrivate confidentialityLevel isOlderVersion hideAddress hideHouseNumber hidePrice
+	forSale forRent saleOffer rentOffer address
+	realEstateGroup listingType typePART residentialSubtypeOther buildingType parkingType
+	houseType houseSort houseCharacteristic apartmentSort apartmentCharacteristic
+	titleText advertisementText description
+	photos maps videos thirdPartyMedia brochures
+	usableArea usageArea parcelSurface contents content livingRoomSurface otherInsideSpaces
+	buildingRelatedOutdoorSpace buildingBoundOutsideSpaces externalStorage externalStoragesSpaces
+	vVO bVO wvo officeSpaceSurface terrainSurface
+	numberOfRooms numberOfBedRooms numberOfBathRooms numberOfToilets numberOfFloors floorLevel
+	amountOfUnits amountUnits amountOfFreeUnits amountFreeUnits constructionNumber totalParkingCapacity
+	yearOfConstruction energyLabel heating warmWaterTypes insulationTypes
+	boilerType boilerFuel boilerYearOfConstruction boilerProperty
+	locationPlaces parkingFacilities residentialFacilities peculiarities
+	gardens garages maintenanceInside maintenanceOutside groundProperty acceptanceDetails
+	saleStart saleStartDateParts hideSaleStartDate saleStartText
+	buildingStart buildingTypeStart buildingStartDateParts hideBuildingStartDate buildingStartText
+	deliveryStart deliveryStartDateParts hideDeliveryStartDate deliveryStartText
+`, sectionTexts...)
+
+// sectionTexts are the texts about parts of a property, in the order of a walk through it.
+var sectionTexts = []string{
+	"environmentText", "groundFloorText", "firstFloorText", "secondFloorText", "otherFloorsText",
+	"balconyText", "gardensText", "parkingText", "peculiaritiesText",
+}
+
+func fieldSet(names string, more ...string) map[string]bool {
+	set := map[string]bool{}
+	for _, name := range append(strings.Fields(names), more...) {
+		set[name] = true
+	}
+	return set
+}
+
+// assignment is an ObjectAssignment, an ObjectTypeAssignment or a ProjectAssignment (contract §3.4,
+// §4): its readFields as Kolibri sent them. The three differ in a few names only.
+type assignment map[string]gjson.Result
+
+// assignmentFrom reads an entity in one pass over its text.
+func assignmentFrom(entity gjson.Result) assignment {
+	a := make(assignment, len(readFields))
+	each(entity, func(key string, v gjson.Result) {
+		if readFields[key] {
+			a[key] = v
+		}
+	})
+	return a
+}
+
+// first is the first of some fields that is there and not null: what differs in name only.
+func (a assignment) first(names ...string) gjson.Result {
+	for _, name := range names {
+		if v := a[name]; v.Type != gjson.Null {
+			return v
+		}
+	}
+	return gjson.Result{}
+}
+
+func (a assignment) status() string {
+	return text(a.first("availabilityStatus", "calculatedAvailabilityStatus")) // contract §3.5
+}
+
+// isSecret says whether the object is not for everybody (contract §3.4).
+func (a assignment) isSecret() bool {
+	level := text(a["confidentialityLevel"])
+	return a["isConfidential"].Bool() || a["isPrivate"].Bool() || level != "" && level != "Public"
+}
+
+func (a assignment) office() string {
+	if id := guid(text(a["linkedOffice"].Get("id"))); id != "" {
+		return id
+	}
+	return guid(text(a["officeID"]))
+}
+
+// employees are the ids of the people in charge: one on objects and types, several on projects.
+func (a assignment) employees() []string {
+	var ids []string
+	add := func(_, employee gjson.Result) bool {
+		if id := guid(text(employee.Get("id"))); id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+		return true
+	}
+	add(gjson.Result{}, a["linkedEmployee"])
+	a["linkedEmployees"].ForEach(add)
+	return ids
+}
+
+// conversion is the work on one assignment. It never fails: what cannot be read is left out.
+type conversion struct {
+	assignment
+	kind *assignmentKind
+	// unknown collects enum values that no table knows, as "field=value".
+	unknown []string
+}
+
+const maxUnknown = 50 // enough to see what is new
+
+// note counts a value that no table knows.
+func (c *conversion) note(field, value string) {
+	if entry := field + "=" + oneLine(value, 64); len(c.unknown) < maxUnknown && !slices.Contains(c.unknown, entry) {
+		c.unknown = append(c.unknown, entry)
+	}
+}
+
+// known looks an enum value up in a table. "" and false stand for no value as well as for an
+// unknown one, which is counted.
+func known[T any](c *conversion, field string, v gjson.Result, table map[string]T) (T, bool) {
+	var none T
+	value := text(v)
+	if value == "" {
+		return none, false
+	}
+	found, ok := table[value]
+	if !ok {
+		c.note(field, value)
+	}
+	return found, ok
+}
+
+func (c *conversion) listing() *sparki.Listing {
+	place := c.place()
+	l := &sparki.Listing{
+		Description:     optional(translated(c.assignment["description"])),
+		LongDescription: optional(c.longText()),
+		Price:           c.price(),
+		TransactionType: c.transactionType(),
+		Status:          c.projectStatus(),
+		Category:        c.category(),
+		Address:         place.address,
+		Coordinates:     place.coordinates,
+		Images:          media(pictures, c.assignment["photos"]),
+		FloorPlans:      media(pictures, c.assignment["maps"]),
+		ThumbnailURL:    thumbnail(c.assignment["photos"]),
+		OtherMedia: media(films, c.assignment["videos"], c.assignment["thirdPartyMedia"],
+			publicBrochures(c.assignment["brochures"])),
+	}
+	headline := oneLine(translated(c.assignment["titleText"]), maxLine)
+	l.Title = c.title(headline, place)
+	if l.LongDescription != nil {
+		l.LongDescriptionHeading = optional(headline) // assumed: the listing's headline stands above its text
+	}
+	l.Details = c.details()
+	return l
+}
+
+// longText is the listing's public text, or else what is said about its parts (contract §3.4).
+func (c *conversion) longText() string {
+	if advertisement := translated(c.assignment["advertisementText"]); advertisement != "" {
+		return advertisement
+	}
+	var parts []string
+	for _, name := range sectionTexts {
+		if part := translated(c.assignment[name]); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, "\n\n")
+}
+
+// title is the headline, else the name, else the address (contract §3.4). A hidden address does
+// not come back through the name.
+func (c *conversion) title(headline string, p place) string {
+	name := p.cased(line(c.assignment["displayName"]))
+	if p.hidden() && (c.kind.source != "project-assignment" || p.names(name)) {
+		name = ""
+	}
+	sort, _, _ := strings.Cut(capital(c.propertyType()), ",")
+	address := p.title()
+	if p.hidesAddress {
+		address = joined(" in ", sort, address) // "Villa in Baarn"
+	}
+	// A type has no name of its own (contract §4).
+	ofProject := line(c.assignment["linkedProjectAssignment"].Get("displayName"))
+	if ofProject != "" {
+		ofProject = joined(" – ", ofProject, sort)
+	}
+	return cmp.Or(headline, name, address, ofProject, sort, line(c.assignment["publicReference"]), "Kolibri "+text(c.assignment["id"]))
+}
+
+// projectStatuses are where an offer stands (contract §3.5). What is reserved can still fall
+// through; what is sold or rented is done.
+var projectStatuses = map[string]sparki.ProjectStatus{
+	"Available":            sparki.StatusAvailable,
+	"UnderBid":             sparki.StatusUnderOption,
+	"UnderOption":          sparki.StatusUnderOption,
+	"SoldUnderCondition":   sparki.StatusUnderOption,
+	"RentedUnderCondition": sparki.StatusUnderOption,
+	"FarmedUnderCondition": sparki.StatusUnderOption,
+	"LeasedUnderCondition": sparki.StatusUnderOption,
+	"Sold":                 sparki.StatusCompleted,
+	"Rented":               sparki.StatusCompleted,
+	"Farmed":               sparki.StatusCompleted,
+	"Leased":               sparki.StatusCompleted,
+	"Withdrawn":            sparki.StatusCancelled,
+}
+
+// projectStatus falls back to the phase where no status is given, or none that we know: only what
+// is initiated counts as available (contract §3.5).
+func (c *conversion) projectStatus() sparki.ProjectStatus {
+	status, ok := known(c, "availabilityStatus", c.first("availabilityStatus", "calculatedAvailabilityStatus"), projectStatuses)
+	phase := text(c.assignment["assignmentPhase"])
+	switch {
+	case ok && status == sparki.StatusAvailable && isFalse(c.assignment["isActive"]):
+		return sparki.StatusClosed // archived
+	case ok:
+		return status
+	case phase == "Initiated":
+		return sparki.StatusAvailable
+	case phase == "Completed":
+		return sparki.StatusCompleted
+	default:
+		return sparki.StatusClosed
+	}
+}
+
+// categories sort listing types (contract §3.5); business and farming have no category of their own.
+var categories = map[string]sparki.ProjectCategory{
+	"House": sparki.CategoryHouse, "SummerCottage": sparki.CategoryHouse, "AgriculturalHouse": sparki.CategoryHouse,
+	"Apartment": sparki.CategoryApartment,
+	"Parking":   sparki.CategoryParking, "Garage": sparki.CategoryParking,
+	// Of types in a project (typePART, contract §4).
+	"ResidentialBuilding": sparki.CategoryHouse,
+}
+
+// otherCategories refine the listing type Other.
+var otherCategories = map[string]sparki.ProjectCategory{
+	"StoreRoom": sparki.CategoryStorage, "StorageSpace": sparki.CategoryStorage,
+	"ParkingSpace": sparki.CategoryParking, "Garage": sparki.CategoryParking,
+	"LowerSection": sparki.CategoryApartment, "ResidentialShopPremises": sparki.CategoryHouse,
+}
+
+func (c *conversion) category() sparki.ProjectCategory {
+	listingType := text(c.first("listingType", "typePART"))
+	category, ok := categories[listingType]
+	switch {
+	case ok && category == sparki.CategoryApartment && text(c.assignment["apartmentSort"]) == "StudentRoom":
+		return sparki.CategoryStudio
+	case ok:
+		return category
+	}
+	if category, ok := otherCategories[text(c.assignment["residentialSubtypeOther"])]; ok {
+		return category
+	}
+	return sparki.CategoryOther
+}

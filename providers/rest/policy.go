@@ -1,0 +1,107 @@
+package rest
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"sparki.app/integrations"
+)
+
+// Policy says which base URLs a setting may name.
+type Policy struct {
+	// Hosts are the host names that are allowed: "api.example.nl" is that host, "*.example.nl"
+	// every host below it, but not example.nl itself.
+	Hosts []string
+	// AllowPrivate allows every host, plain http, any port and literal addresses. It is for tests
+	// and sandboxes.
+	AllowPrivate bool
+}
+
+// CheckBaseURL refuses a base URL that calls, and with them secrets, must not be sent to
+// (product.md §7, reliability.md D1–D12). The error is Invalid and in words for the person who
+// typed the URL; it never repeats more of it than the host.
+func CheckBaseURL(raw string, p Policy) error {
+	if strings.ContainsFunc(raw, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '\\' }) {
+		return sparki.Errorf(sparki.Invalid, "the URL holds a character that no web address has")
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return sparki.Errorf(sparki.Invalid, "this is not a web address")
+	case u.Scheme != "https" && (u.Scheme != "http" || !p.AllowPrivate):
+		return sparki.Errorf(sparki.Invalid, "the URL must begin with https://")
+	case u.Opaque != "" || u.Hostname() == "":
+		return sparki.Errorf(sparki.Invalid, "the URL names no host")
+	case u.User != nil:
+		return sparki.Errorf(sparki.Invalid, "the URL must not hold a user name or password")
+	case strings.ContainsAny(raw, "?#"):
+		return sparki.Errorf(sparki.Invalid, "the URL must end before ? and #")
+	case !plainPath(u):
+		return sparki.Errorf(sparki.Invalid, "the URL's path must be plain, without percent signs, semicolons and steps such as ..")
+	case p.AllowPrivate:
+		return nil
+	}
+	host := strings.ToLower(u.Hostname())
+	switch {
+	case isLiteral(host):
+		return sparki.Errorf(sparki.Invalid, "the URL must name a host, not an address")
+	case u.Port() != "" && u.Port() != "443", strings.HasSuffix(u.Host, ":"):
+		return sparki.Errorf(sparki.Invalid, "the URL must not name a port")
+	case !isHostName(host) || !p.allows(host):
+		return sparki.Errorf(sparki.Invalid, "the host %q is not one that Sparki may call", host)
+	}
+	return nil
+}
+
+// plainPath says whether a path means the same to every server: no encoded characters, no steps
+// up or on the spot.
+func plainPath(u *url.URL) bool {
+	path := u.EscapedPath()
+	if strings.ContainsAny(path, "%;") || strings.Contains(path, "//") {
+		return false
+	}
+	for step := range strings.SplitSeq(path, "/") {
+		if step == "." || step == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+// isLiteral says whether a host is an IP address, however it is spelt. As in the URL standard, a
+// last label that is a number makes an IPv4 address of the whole: 2130706433, 0x7f.1, 0177.0.0.1.
+func isLiteral(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil || strings.Contains(host, ":") {
+		return true
+	}
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return last == "" || strings.Trim(last, "0123456789") == "" ||
+		strings.HasPrefix(last, "0x") && strings.Trim(last[2:], "0123456789abcdef") == ""
+}
+
+// isHostName says whether a host is a plain DNS name: letters, digits and hyphens between dots.
+func isHostName(host string) bool {
+	if len(host) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (p Policy) allows(host string) bool {
+	for _, allowed := range p.Hosts {
+		allowed = strings.ToLower(allowed)
+		suffix, below := strings.CutPrefix(allowed, "*")
+		if host == allowed || below && strings.HasPrefix(suffix, ".") && strings.HasSuffix(host, suffix) {
+			return true
+		}
+	}
+	return false
+}

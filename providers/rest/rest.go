@@ -1,0 +1,195 @@
+// Package rest is the HTTP line that every CRM client talks through: JSON calls with bounds, one
+// verdict for every answer, and errors that give nothing away.
+//
+// It retries nothing, logs nothing and follows no redirect. What differs from CRM to CRM (paths,
+// credentials, the shape of an error) comes from the provider.
+package rest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"sparki.app/integrations"
+)
+
+// Bounds of one call (product.md §7, reliability.md K3, K4, K6).
+const (
+	callTimeout  = 15 * time.Second // from the first byte sent to the last byte read
+	maxBody      = 10 << 20         // bytes of an answer; nothing is ever decompressed
+	maxErrorBody = 64 << 10         // bytes of a refusal that are looked at
+	maxDrain     = 64 << 10         // bytes read away so that a connection can be used again
+)
+
+// Client makes JSON calls to one CRM. It holds no state and is safe for concurrent use.
+type Client struct {
+	// Name is the CRM's name in texts for persons, for example "Kolibri".
+	Name string
+	// Base is the absolute URL that every path is appended to, without a slash at the end.
+	Base string
+	// Transport carries the calls: a Transport, a Local, or one of them Limited.
+	Transport http.RoundTripper
+	// Secrets are taken out of the CRM's own words, should it repeat them. The credentials in a
+	// call's Authorization header are taken out in any case.
+	Secrets []sparki.Secret
+	// Explain reads the body of a refusal; nil leaves every verdict to the status.
+	Explain func(status int, body []byte) Refusal
+}
+
+// Refusal is what the body of a refusal says, in the CRM's own terms.
+type Refusal struct {
+	// Kind overrules the verdict of the status; "" leaves it.
+	Kind sparki.Kind
+	// Code is the CRM's name for the error; it is kept in CallError.
+	Code string
+	// Words are what the CRM says to persons. They are shown when the call is Rejected, and only then.
+	Words string
+}
+
+// Call is one call.
+type Call struct {
+	Method string
+	// Path comes behind the client's base. It stands in errors, so it holds neither secrets nor
+	// personal data. Its segments are escaped.
+	Path  string
+	Query url.Values
+	// Header is sent beside Accept and Content-Type; credentials belong here.
+	Header http.Header
+	Body   []byte
+	// ContentType is that of Body; "" means application/json.
+	ContentType string
+}
+
+// CallError says which call went wrong, in terms that a log may show: no query, no header, no body.
+type CallError struct {
+	Method string
+	Path   string
+	// Status is the answer's; 0 when there was none.
+	Status int
+	// Code is the CRM's own name for the error; "" when it gave none.
+	Code string
+	// Err is the fault of the network or of the answer's form; nil when the CRM refused.
+	Err error
+}
+
+func (e *CallError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Method + " " + e.Path)
+	if e.Status != 0 {
+		fmt.Fprintf(&b, ": status %d", e.Status)
+	}
+	if e.Code != "" {
+		b.WriteString(" " + e.Code)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
+}
+
+func (e *CallError) Unwrap() error { return e.Err }
+
+// StatusOf is the status that the CRM answered a failed call with; 0 when there was no answer.
+func StatusOf(err error) int {
+	if e, ok := errors.AsType[*CallError](err); ok {
+		return e.Status
+	}
+	return 0
+}
+
+// CodeOf is the CRM's own name for the error of a failed call; "" when it gave none.
+func CodeOf(err error) string {
+	if e, ok := errors.AsType[*CallError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// Do makes one call and gives the body of its answer, which is valid JSON. Its errors are
+// *sparki.Error of the kinds that providers.Conn lists, and wrap a *CallError. Only a call that
+// its caller cancelled fails with the context's own error: it says nothing about the CRM.
+func (c *Client) Do(ctx context.Context, call Call) ([]byte, error) {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	req, err := c.request(bounded, call)
+	if err != nil {
+		return nil, err
+	}
+	trace := &CallError{Method: req.Method, Path: req.URL.Path}
+	resp, err := c.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, c.broken(ctx, trace, err)
+	}
+	defer finish(resp.Body)
+	trace.Status = resp.StatusCode
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil, c.refused(call, trace, resp)
+	}
+	body, err := read(resp)
+	if err != nil {
+		return nil, c.broken(ctx, trace, err)
+	}
+	return body, nil
+}
+
+func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) {
+	target := c.Base + call.Path
+	if len(call.Query) > 0 {
+		target += "?" + call.Query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, call.Method, target, bytes.NewReader(call.Body))
+	if err != nil {
+		// The cause quotes the URL, query and all.
+		return nil, sparki.Errorf(sparki.Misconfigured, "the address of %s cannot be read", c.Name)
+	}
+	maps.Copy(req.Header, call.Header)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept-Encoding", "identity")
+	req.Header.Set("User-Agent", "Sparki-Integrations/1")
+	if call.Body != nil {
+		contentType := call.ContentType
+		if contentType == "" {
+			contentType = "application/json"
+		}
+		req.Header.Set("Content-Type", contentType)
+	}
+	return req, nil
+}
+
+// byteOrderMark begins some answers of .NET servers.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// read reads a whole answer and checks that it is JSON.
+func read(resp *http.Response) ([]byte, error) {
+	if resp.ContentLength > maxBody {
+		return nil, errTooLarge
+	}
+	var b bytes.Buffer
+	if resp.ContentLength > 0 {
+		b.Grow(int(resp.ContentLength) + bytes.MinRead)
+	}
+	if _, err := b.ReadFrom(io.LimitReader(resp.Body, maxBody+1)); err != nil {
+		return nil, err
+	}
+	if b.Len() > maxBody {
+		return nil, errTooLarge
+	}
+	body := bytes.TrimPrefix(b.Bytes(), byteOrderMark)
+	if !ValidJSON(body) {
+		return nil, ErrNotJSON
+	}
+	return body, nil
+}
+
+// finish reads away what is left of an answer, within bounds, and closes it.
+func finish(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, maxDrain)
+	_ = body.Close()
+}

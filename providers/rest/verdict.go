@@ -1,0 +1,204 @@
+package rest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"sparki.app/integrations"
+)
+
+// Faults of the line or of an answer's form.
+var (
+	// ErrNotJSON: the answer is no JSON, or only a part of it.
+	ErrNotJSON = errors.New("the answer is not JSON")
+	// ErrForbiddenAddress: the host's address is none that may be called; see Transport.
+	ErrForbiddenAddress = errors.New("the address is not a public one")
+	// ErrBusy: our own limit of calls to this CRM is reached; see Limited.
+	ErrBusy = errors.New("too many calls at once")
+
+	errTooLarge = errors.New("the answer is larger than 10 MiB")
+	errBroken   = errors.New("the connection failed")
+)
+
+const (
+	// maxRetryAfter bounds how long a CRM can make us wait (reliability.md K1).
+	maxRetryAfter = time.Hour
+	maxWords      = 512 // bytes of the CRM's own words that are shown
+	maxCode       = 64  // bytes of the CRM's own error code that are kept
+)
+
+// verdict is the kind of a status that is no success. It is the one table for all CRMs.
+func verdict(status int) sparki.Kind {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return sparki.Unauthorized
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return sparki.NotFound
+	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
+		return sparki.Unavailable
+	case status >= 400 && status <= 499:
+		return sparki.Rejected
+	case status >= 300 && status <= 399:
+		return sparki.Misconfigured // a CRM's API does not move; its base URL is wrong
+	default:
+		return sparki.Unavailable
+	}
+}
+
+// refused is the error for an answer whose status is no success.
+func (c *Client) refused(call Call, trace *CallError, resp *http.Response) error {
+	e := &sparki.Error{Kind: verdict(resp.StatusCode), Err: trace}
+	words := ""
+	if c.Explain != nil && resp.StatusCode >= 400 {
+		// A refusal that breaks off is a refusal still.
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+		refusal := c.Explain(resp.StatusCode, body)
+		if refusal.Kind != "" {
+			e.Kind = refusal.Kind
+		}
+		trace.Code = clean(c.redact(call, refusal.Code), maxCode)
+		words = clean(c.redact(call, refusal.Words), maxWords)
+	}
+	if e.Kind == sparki.Unavailable {
+		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
+	}
+	e.Text = fmt.Sprintf("%s %s (status %d)", c.Name, c.saying(e.Kind, resp.StatusCode), resp.StatusCode)
+	if e.Kind == sparki.Rejected && words != "" {
+		e.Text += ": " + words
+	}
+	return e
+}
+
+// saying words a verdict for a person.
+func (c *Client) saying(kind sparki.Kind, status int) string {
+	switch {
+	case kind == sparki.Unauthorized:
+		return "refuses the credentials"
+	case kind == sparki.NotFound:
+		return "does not have this object"
+	case status == http.StatusTooManyRequests:
+		return "asks for fewer calls"
+	case kind == sparki.Unavailable:
+		return "cannot answer at the moment"
+	case status >= 300 && status <= 399:
+		return "answers at another address, which is not followed; check the base URL"
+	case kind == sparki.Misconfigured:
+		return "does not accept these settings"
+	default:
+		return "refuses the call"
+	}
+}
+
+// broken is the error for a call without a usable answer. ctx is the caller's.
+func (c *Client) broken(ctx context.Context, trace *CallError, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("%s %s: %w", trace.Method, trace.Path, ctx.Err())
+	}
+	text, cause := fault(err)
+	trace.Err = cause
+	return &sparki.Error{Kind: sparki.Unavailable, Text: c.Name + " " + text, Err: trace}
+}
+
+// fault words what went wrong for a person, and keeps of the cause what a log may show: other
+// errors of net/http quote what the CRM sent.
+func fault(err error) (text string, cause error) {
+	dns, isDNS := errors.AsType[*net.DNSError](err)
+	cert, isCert := errors.AsType[*tls.CertificateVerificationError](err)
+	errno, isErrno := errors.AsType[syscall.Errno](err)
+	switch {
+	case errors.Is(err, ErrForbiddenAddress):
+		return "has an address that is not public; check the base URL", ErrForbiddenAddress
+	case errors.Is(err, ErrBusy):
+		return "is asked for more than our limit of calls allows; it is tried again later", ErrBusy
+	case errors.Is(err, ErrNotJSON):
+		return "sent an answer that cannot be read; if this goes on, the base URL is wrong", ErrNotJSON
+	case errors.Is(err, errTooLarge):
+		return "sent an answer that is too large", errTooLarge
+	case isCert:
+		return "has a certificate that is not valid for its address", cert
+	case isDNS && dns.IsNotFound:
+		return "cannot be found; check the base URL", dns
+	case isTimeout(err):
+		return "does not answer in time", context.DeadlineExceeded
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "broke off its answer", io.ErrUnexpectedEOF
+	case isErrno:
+		return "cannot be reached", errno
+	default:
+		return "cannot be reached", errBroken
+	}
+}
+
+func isTimeout(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	netErr, ok := errors.AsType[net.Error](err)
+	return ok && netErr.Timeout()
+}
+
+// retryAfter reads a Retry-After header, seconds or a date (RFC 9110 §10.2.3). It is at most an
+// hour; 0 stands for none.
+func retryAfter(header string) time.Duration {
+	header = strings.TrimSpace(header)
+	if header == "" {
+		return 0
+	}
+	if strings.Trim(header, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(header, 10, 64)
+		if err != nil || seconds > int64(maxRetryAfter/time.Second) {
+			return maxRetryAfter
+		}
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(header)
+	if err != nil {
+		return 0
+	}
+	return min(max(time.Until(at), 0), maxRetryAfter)
+}
+
+// redact takes secrets out of a CRM's words.
+func (c *Client) redact(call Call, words string) string {
+	_, credentials, _ := strings.Cut(call.Header.Get("Authorization"), " ")
+	for _, secret := range append([]sparki.Secret{sparki.Secret(credentials)}, c.Secrets...) {
+		if text := strings.TrimSpace(secret.Reveal()); text != "" {
+			words = strings.ReplaceAll(words, text, secret.String())
+		}
+	}
+	return words
+}
+
+// clean makes one line of at most limit bytes of a foreign text: no control characters, no broken
+// ones, single spaces.
+func clean(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError:
+			return -1
+		case unicode.IsControl(r):
+			return ' '
+		}
+		return r
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= limit {
+		return text
+	}
+	cut := limit
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut]
+}

@@ -23,6 +23,7 @@ var codes = map[sparki.Kind]string{
 // Present words the errors of resolvers. What has no code is INTERNAL: it carries a reference, and
 // the cause stands in the log beside it.
 func (r *Resolver) Present(ctx context.Context, err error) *gqlerror.Error {
+	cause := err.Error() // out may be err itself, and is worded anew below
 	out := graphql.DefaultErrorPresenter(ctx, err)
 	if _, worded := out.Extensions["code"]; worded {
 		return out
@@ -36,7 +37,7 @@ func (r *Resolver) Present(ctx context.Context, err error) *gqlerror.Error {
 	out.Message = "something went wrong on our side; the reference helps us find it"
 	out.Extensions["code"], out.Extensions["reference"] = "INTERNAL", reference
 	if !errors.Is(err, context.Canceled) {
-		r.Log.Error("resolver failed", slog.String("reference", reference), slog.String("path", out.Path.String()), slog.Any("error", err))
+		r.Log.Error("resolver failed", slog.String("reference", reference), slog.String("path", out.Path.String()), slog.String("error", cause))
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -102,14 +103,26 @@ func (tx *Tx) PutSettings(ctx context.Context, integration uuid.UUID, settings [
 			batch.Queue(`delete from settings where portal_id = $1 and integration_id = $2 and key = $3`, tx.portal, integration, s.Key)
 			continue
 		}
+		value, err := jsonOf(s.Value)
+		if err != nil {
+			return err
+		}
 		batch.Queue(`
 			insert into settings (portal_id, integration_id, key, value, sealed, previous, previous_until)
 			values ($1, $2, $3, $4, $5, $6, $7)
 			on conflict (portal_id, integration_id, key) do update set value = excluded.value, sealed = excluded.sealed,
 				previous = excluded.previous, previous_until = excluded.previous_until, updated_at = now()`,
-			tx.portal, integration, s.Key, s.Value, s.Sealed, s.Previous, s.PreviousUntil)
+			tx.portal, integration, s.Key, value, s.Sealed, s.Previous, s.PreviousUntil)
 	}
 	return tx.SendBatch(ctx, batch).Close()
+}
+
+// jsonOf writes a value for a jsonb column: pgx would take a string for JSON that is written already.
+func jsonOf(value any) ([]byte, error) {
+	if value == nil {
+		return nil, nil
+	}
+	return json.Marshal(value)
 }
 
 // SetEnabled turns the master switch.

@@ -49,6 +49,9 @@ func securityHeaders(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Frame-Options", "DENY")
+		if len(r.TransferEncoding) > 0 {
+			h.Set("Connection", "close") // it may have had a length as well, which net/http hides (RFC 9112 §6.1)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -26,11 +26,11 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 			refuse(w, http.StatusMethodNotAllowed, "send notifications with POST")
 			return
 		}
-		if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		if encoding := strings.Join(r.Header.Values("Content-Encoding"), ","); encoding != "" && !strings.EqualFold(encoding, "identity") {
 			refuse(w, http.StatusUnsupportedMediaType, "send the body uncompressed")
 			return
 		}
-		if strings.Contains(r.Header.Get("Content-Type"), "msgpack") {
+		if strings.Contains(strings.ToLower(r.Header.Get("Content-Type")), "msgpack") {
 			refuse(w, http.StatusUnsupportedMediaType, "send JSON")
 			return
 		}

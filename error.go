@@ -98,6 +98,7 @@ const (
 	CodeIntegrationDisabled UserErrorCode = "INTEGRATION_DISABLED"
 	CodeSyncAlreadyRunning  UserErrorCode = "SYNC_ALREADY_RUNNING"
 	CodeNothingToApprove    UserErrorCode = "NOTHING_TO_APPROVE"
+	CodeStalePreview        UserErrorCode = "STALE_PREVIEW"
 )
 
 // UserError is one refusal: what is wrong, in words for the person, and where in the input.

@@ -25,6 +25,9 @@ const (
 	ProjectLinked       ActivityType = "PROJECT_LINKED"
 	ProjectDisconnected ActivityType = "PROJECT_DISCONNECTED"
 	ProjectRefreshed    ActivityType = "PROJECT_REFRESHED"
+	ProjectCreated      ActivityType = "PROJECT_CREATED"
+	ProjectUpdated      ActivityType = "PROJECT_UPDATED"
+	ProjectReviewed     ActivityType = "PROJECT_REVIEWED"
 	DeliveryReceived    ActivityType = "DELIVERY_RECEIVED"
 	DeliveryFailed      ActivityType = "DELIVERY_FAILED"
 )

@@ -186,6 +186,8 @@ type Item struct {
 	SyncedAt         time.Time
 	SyncError        *string
 	Provenance       *Provenance
+	// Version rises with every change.
+	Version int64
 }
 
 // NodeID is the item's public id.
@@ -223,3 +225,39 @@ type Found struct {
 
 // Gone is what a fetch finds when the CRM says that the object does not exist.
 func Gone(ref Ref) *Found { return &Found{Ref: ref, Inactive: ReasonDeleted} }
+
+// OnEarth says whether the point exists.
+func (c Coordinates) OnEarth() bool {
+	return c.Latitude >= -90 && c.Latitude <= 90 && c.Longitude >= -180 && c.Longitude <= 180
+}
+
+// OneLine writes an address for a person: "Keizersgracht 12-A, 1015 CN Amsterdam".
+func (a Address) OneLine() string {
+	join := func(separator string, parts ...*string) string {
+		var given []string
+		for _, part := range parts {
+			if part != nil && *part != "" {
+				given = append(given, *part)
+			}
+		}
+		return strings.Join(given, separator)
+	}
+	number := join("-", a.HouseNumber, a.HouseNumberAddition)
+	street, place := join(" ", a.Street, &number), join(" ", a.PostalCode, a.City)
+	return join(", ", &street, &place)
+}
+
+// PriceLabel writes an amount for a person, the Dutch way: "€ 425.000", "€ 1.250,50".
+func PriceLabel(currency string, amount Decimal) string {
+	whole, cents, _ := strings.Cut(string(amount), ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "." + whole[i:]
+	}
+	if cents != "00" && cents != "" {
+		whole += "," + cents
+	}
+	if currency == "EUR" {
+		currency = "€"
+	}
+	return currency + " " + whole
+}

@@ -25,6 +25,10 @@ type Project struct {
 	// Listing is the project's own content: whole, or only its card, as in Item.
 	*Listing
 	Lifecycle ProjectLifecycle
+	// Overrides are the fields that belong to a person; empty while the project follows nothing.
+	Overrides Overrides
+	// Version rises with every change.
+	Version int64
 	// Link is nil for a project that follows no CRM object.
 	Link               *ProjectLink
 	NeedsReview        bool

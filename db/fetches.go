@@ -14,15 +14,6 @@ import (
 // ErrLeaseLost means that another worker took the work over: whatever was about to be written must not be.
 var ErrLeaseLost = errors.New("lease lost to another worker")
 
-// Cause says what made us look at an object.
-type Cause string
-
-// What makes us look at an object.
-const (
-	CauseWebhook Cause = "WEBHOOK"
-	CauseRun     Cause = "SYNC_RUN"
-)
-
 // Hint is the place of a hint in its fetch: the fetch that began at Seq or later covers it.
 type Hint struct {
 	FetchID uuid.UUID
@@ -31,7 +22,7 @@ type Hint struct {
 
 // HintFetches asks for objects to be fetched: a new row, or one hint more on the row that is there.
 // A row that waits for its next try keeps waiting. The keys of the answer are Ref.Key.
-func (tx *Tx) HintFetches(ctx context.Context, integration uuid.UUID, refs []sparki.Ref, cause Cause) (map[string]Hint, error) {
+func (tx *Tx) HintFetches(ctx context.Context, integration uuid.UUID, refs []sparki.Ref, cause sparki.ChangeCause) (map[string]Hint, error) {
 	var (
 		ids          = make([]uuid.UUID, 0, len(refs))
 		types, notes = make([]string, 0, len(refs)), make([]string, 0, len(refs))
@@ -70,7 +61,7 @@ func (tx *Tx) HintFetches(ctx context.Context, integration uuid.UUID, refs []spa
 type Fetch struct {
 	ID       uuid.UUID
 	Ref      sparki.Ref
-	Cause    Cause
+	Cause    sparki.ChangeCause
 	Attempts int // this one included
 	Fence    int64
 	// Seq is the latest hint that this read covers.

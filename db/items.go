@@ -142,7 +142,7 @@ var upsertItems = func() string {
 		from unnest(` + strings.Join(columns, ", ") + `) as t(` + list + `)
 		order by t.source_type, t.external_id -- one order of locks for everybody
 		on conflict (portal_id, integration_id, source_type, external_id) do update set
-			synced_at = now(), sync_error = null, ` + strings.Join(sets, ", ") + `
+			synced_at = now(), sync_error = null, version = items.version + 1, ` + strings.Join(sets, ", ") + `
 		where case
 			when items.inactive_reason = 'DELETED' or items.source_modified_at is null or excluded.source_modified_at is null
 				or items.source_modified_at = excluded.source_modified_at
@@ -206,7 +206,7 @@ func StateOf(f *sparki.Found) sparki.ItemState {
 // read later stay as they are. It tells which items it changed.
 func (tx *Tx) DeactivateItems(ctx context.Context, ids []uuid.UUID, reason sparki.InactiveReason, readAt time.Time) ([]uuid.UUID, error) {
 	return collect(ctx, tx.Tx, pgx.RowTo[uuid.UUID], `
-		update items set state = 'INACTIVE', inactive_reason = $3, read_at = $4, synced_at = now(), sync_error = null,
+		update items set state = 'INACTIVE', inactive_reason = $3, read_at = $4, synced_at = now(), sync_error = null, version = version + 1,
 			content_hash = '', listing_hash = '' -- whatever comes back is a change
 		where portal_id = $1 and id = any($2) and read_at < $4 and (state = 'ACTIVE' or inactive_reason <> $3)
 		returning id`, tx.portal, ids, reason, readAt)
@@ -222,7 +222,7 @@ func (tx *Tx) SetSyncError(ctx context.Context, integration uuid.UUID, ref spark
 }
 
 var selectItem = `i.id, i.integration_id, n.provider, i.source_type, i.external_id, i.object_code, i.afdeling_code, i.agency_id,
-	i.office_id, i.employee_ids, i.state, i.inactive_reason, i.source_modified_at, i.synced_at, i.sync_error, i.provenance, ` + selectCard("i.")
+	i.office_id, i.employee_ids, i.state, i.inactive_reason, i.source_modified_at, i.synced_at, i.sync_error, i.provenance, i.version, ` + selectCard("i.")
 
 const fromItems = ` from items i join integrations n on n.portal_id = i.portal_id and n.id = i.integration_id where i.portal_id = $1`
 
@@ -230,7 +230,7 @@ const fromItems = ` from items i join integrations n on n.portal_id = i.portal_i
 func scanItem(row pgx.CollectableRow, more ...any) (*sparki.Item, error) {
 	i, c := &sparki.Item{}, &card{}
 	targets := append([]any{&i.ID, &i.IntegrationID, &i.Provider, &i.SourceType, &i.ExternalID, &i.ObjectCode, &i.AfdelingCode, &i.AgencyID,
-		&i.OfficeID, &i.EmployeeIDs, &i.State, &i.InactiveReason, &i.SourceModifiedAt, &i.SyncedAt, &i.SyncError, &i.Provenance}, c.targets()...)
+		&i.OfficeID, &i.EmployeeIDs, &i.State, &i.InactiveReason, &i.SourceModifiedAt, &i.SyncedAt, &i.SyncError, &i.Provenance, &i.Version}, c.targets()...)
 	if err := row.Scan(append(targets, more...)...); err != nil {
 		return nil, err
 	}
@@ -317,4 +317,18 @@ func (d *DB) ItemCounts(ctx context.Context, portal, integration uuid.UUID) (spa
 				where p.portal_id = $1 and l.integration_id = $2),
 			(select count(*) from fetches f where f.portal_id = $1 and f.integration_id = $2 and f.state = 'FAILED')
 		from items where portal_id = $1 and integration_id = $2`, portal, integration)
+}
+
+// Listings reads the whole listings of these items, by item.
+func (tx *Tx) Listings(ctx context.Context, items []uuid.UUID) (map[uuid.UUID]*sparki.Listing, error) {
+	out := make(map[uuid.UUID]*sparki.Listing, len(items))
+	_, err := collect(ctx, tx.Tx, func(row pgx.CollectableRow) (none struct{}, err error) {
+		var id uuid.UUID
+		var zipped []byte
+		if err = row.Scan(&id, &zipped); err == nil {
+			out[id], err = decodeListing(zipped)
+		}
+		return none, err
+	}, `select id, listing from items where portal_id = $1 and id = any($2)`, tx.portal, items)
+	return out, err
 }

@@ -12,7 +12,7 @@ import (
 )
 
 var selectProject = `p.id, p.lifecycle, p.needs_review, p.appointment_minutes, p.created_at, p.updated_at,
-	p.item_id, n.provider, i.source_type, i.external_id, i.object_code, i.afdeling_code, p.linked_at, p.refreshed_at, ` + selectCard("p.")
+	p.overrides, p.version, p.item_id, n.provider, i.source_type, i.external_id, i.object_code, i.afdeling_code, p.linked_at, p.refreshed_at, ` + selectCard("p.")
 
 const fromProjects = ` from projects p
 	left join items i on i.portal_id = p.portal_id and i.id = p.item_id
@@ -29,7 +29,7 @@ func scanProject(row pgx.CollectableRow, more ...any) (*sparki.Project, error) {
 		linkedAt                         *time.Time
 	)
 	targets := append([]any{&p.ID, &p.Lifecycle, &p.NeedsReview, &p.AppointmentMinutes, &p.CreatedAt, &p.UpdatedAt,
-		&item, &provider, &sourceType, &externalID, &link.ObjectCode, &link.AfdelingCode, &linkedAt, &link.RefreshedAt}, c.targets()...)
+		&p.Overrides, &p.Version, &item, &provider, &sourceType, &externalID, &link.ObjectCode, &link.AfdelingCode, &linkedAt, &link.RefreshedAt}, c.targets()...)
 	if err := row.Scan(append(targets, more...)...); err != nil {
 		return nil, err
 	}
@@ -108,21 +108,19 @@ func (d *DB) Projects(ctx context.Context, portal uuid.UUID, f sparki.ProjectFil
 	}, page)
 }
 
-// importProject adds a project that follows an item, unless the item has an imported one already.
-var importProject = `
+var insertProject = `
 	insert into projects (portal_id, id, item_id, linked_at, refreshed_at, imported, lifecycle, appointment_minutes, content, ` + cardNames("") + `)
-	select $1, $2, $3, now(), now(), true, 'DRAFT', $4, $5, ` + cardCasts() + ` from (select ` + cardParams(6) + `) as t
-	on conflict (portal_id, item_id) where imported do nothing`
+	select $1, $2, $3::uuid, case when $3 is not null then now() end, case when $3 is not null then now() end, $3 is not null, 'DRAFT', $4, $5, ` +
+	cardCasts() + ` from (select ` + cardParams(6) + `) as t`
 
-// ImportProject adds a project that follows an item; false when the item has an imported one already.
-func (tx *Tx) ImportProject(ctx context.Context, id, item uuid.UUID, content *sparki.Listing) (bool, error) {
+// InsertProject adds a project: one that is imported from an item, or one made by hand when item is nil.
+func (tx *Tx) InsertProject(ctx context.Context, id uuid.UUID, item *uuid.UUID, minutes int, content *sparki.Listing) error {
 	encoded, err := EncodeListing(content)
 	if err != nil {
-		return false, err
+		return err
 	}
-	args := []any{tx.portal, id, item, sparki.DefaultAppointmentMinutes, compress(encoded)}
-	tag, err := tx.Exec(ctx, importProject, appendCard(args, content)...)
-	return err == nil && tag.RowsAffected() == 1, err
+	_, err = tx.Exec(ctx, insertProject, appendCard([]any{tx.portal, id, item, minutes, compress(encoded)}, content)...)
+	return err
 }
 
 var updateProject = func() string {
@@ -130,17 +128,23 @@ var updateProject = func() string {
 	for i, c := range cardColumns {
 		sets[i] = c.name + " = t." + c.name + "::" + c.cast
 	}
-	return `update projects p set content = $3, refreshed_at = now(), updated_at = now(), ` + strings.Join(sets, ", ") + `
-		from (select ` + cardParams(4) + `) as t where p.portal_id = $1 and p.id = $2`
+	return `update projects p set content = $3, overrides = $4, refreshed_at = case when $5 then now() else p.refreshed_at end,
+			appointment_minutes = $6, updated_at = now(), version = p.version + 1, ` + strings.Join(sets, ", ") + `
+		from (select ` + cardParams(7) + `) as t where p.portal_id = $1 and p.id = $2`
 }()
 
-// RefreshProject replaces what a project took over from the CRM.
-func (tx *Tx) RefreshProject(ctx context.Context, id uuid.UUID, content *sparki.Listing) error {
-	encoded, err := EncodeListing(content)
+// UpdateProject stores a project's content, overrides and appointment length. refreshed says that it
+// took something over from the CRM.
+func (tx *Tx) UpdateProject(ctx context.Context, p *sparki.Project, refreshed bool) error {
+	encoded, err := EncodeListing(p.Listing)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, updateProject, appendCard([]any{tx.portal, id, compress(encoded)}, content)...)
+	if p.Overrides == nil {
+		p.Overrides = sparki.Overrides{}
+	}
+	args := []any{tx.portal, p.ID, compress(encoded), p.Overrides, refreshed, p.AppointmentMinutes}
+	_, err = tx.Exec(ctx, updateProject, appendCard(args, p.Listing)...)
 	return err
 }
 
@@ -163,7 +167,7 @@ func appendCard(args []any, content *sparki.Listing) []any {
 // SetProjectLink lets a project follow an item, or none.
 func (tx *Tx) SetProjectLink(ctx context.Context, id uuid.UUID, item *uuid.UUID) error {
 	_, err := tx.Exec(ctx, `
-		update projects set item_id = $3, imported = false, needs_review = false, updated_at = now(),
+		update projects set item_id = $3, imported = false, needs_review = false, updated_at = now(), version = version + 1, overrides = '{}',
 			linked_at = case when $3::uuid is not null then now() end, refreshed_at = null
 		where portal_id = $1 and id = $2`, tx.portal, id, item)
 	return err
@@ -177,9 +181,9 @@ func (tx *Tx) SetNeedsReview(ctx context.Context, items []uuid.UUID, needed bool
 	return err
 }
 
-// ReplaceManagedMedia makes a project's managed media these. Media keep their id while the CRM's id
-// stays; manual media are not touched.
-func (tx *Tx) ReplaceManagedMedia(ctx context.Context, project uuid.UUID, media []sparki.ProjectMedia) error {
+// ReplaceManagedMedia makes a project's managed media of these kinds the given ones. Media keep their
+// id while the CRM's id stays; manual media are not touched.
+func (tx *Tx) ReplaceManagedMedia(ctx context.Context, project uuid.UUID, media []sparki.ProjectMedia, of []sparki.MediaKind) error {
 	n := len(media)
 	ids, kinds, externals, urls := make([]uuid.UUID, n), make([]string, n), make([]*string, n), make([]string, n)
 	titles, positions, types := make([]*string, n), make([]int32, n), make([]*string, n)
@@ -189,8 +193,8 @@ func (tx *Tx) ReplaceManagedMedia(ctx context.Context, project uuid.UUID, media 
 	}
 	batch := &pgx.Batch{}
 	batch.Queue(`
-		delete from project_media where portal_id = $1 and project_id = $2 and origin = 'MANAGED'
-			and (kind, external_id) not in (select * from unnest($3::text[], $4::text[]))`, tx.portal, project, kinds, externals)
+		delete from project_media where portal_id = $1 and project_id = $2 and origin = 'MANAGED' and kind = any($5)
+			and (kind, external_id) not in (select * from unnest($3::text[], $4::text[]))`, tx.portal, project, kinds, externals, of)
 	batch.Queue(`
 		insert into project_media as m (portal_id, id, project_id, kind, origin, external_id, url, title, position, mime_type)
 		select distinct on (t.kind, t.external) $1, t.id, $2, t.kind, 'MANAGED', t.external, t.url, t.title, t.position, t.mime_type
@@ -229,4 +233,50 @@ func (d *DB) Media(ctx context.Context, portal, id uuid.UUID) (*sparki.ProjectMe
 func (d *DB) ProjectsByID(ctx context.Context, portal uuid.UUID, ids []uuid.UUID) ([]*sparki.Project, error) {
 	columns, scan := projectScan(true)
 	return query(ctx, d, portal, scan, `select `+columns+fromProjects+` and p.id = any($2)`, portal, ids)
+}
+
+// SetLifecycle moves a project to another stage.
+func (tx *Tx) SetLifecycle(ctx context.Context, id uuid.UUID, to sparki.ProjectLifecycle) error {
+	_, err := tx.Exec(ctx, `
+		update projects set lifecycle = $3, needs_review = needs_review and $3 <> 'ARCHIVED', updated_at = now(), version = version + 1
+		where portal_id = $1 and id = $2`, tx.portal, id, to)
+	return err
+}
+
+// SettleReview says that a person decided about a project.
+func (tx *Tx) SettleReview(ctx context.Context, id uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update projects set needs_review = false, updated_at = now() where portal_id = $1 and id = $2`, tx.portal, id)
+	return err
+}
+
+// MediaOf reads a project's media, in order, inside the transaction.
+func (tx *Tx) MediaOf(ctx context.Context, project uuid.UUID) ([]*sparki.ProjectMedia, error) {
+	return collect(ctx, tx.Tx, pgx.RowToAddrOfStructByPos[sparki.ProjectMedia],
+		`select `+mediaColumns+` from project_media where portal_id = $1 and project_id = $2 order by kind, position, id`, tx.portal, project)
+}
+
+// AddMedia adds a manual medium behind the others of its kind; a thumbnail takes the others' place.
+func (tx *Tx) AddMedia(ctx context.Context, m *sparki.ProjectMedia) error {
+	if m.Kind == sparki.MediaThumbnail {
+		if _, err := tx.Exec(ctx, `delete from project_media where portal_id = $1 and project_id = $2 and kind = 'THUMBNAIL'`, tx.portal, m.ProjectID); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(ctx, `
+		insert into project_media (portal_id, id, project_id, kind, origin, url, title, position)
+		select $1, $2, $3, $4, 'MANUAL', $5, $6, coalesce(max(position) + 1, 0) from project_media where portal_id = $1 and project_id = $3 and kind = $4`,
+		tx.portal, m.ID, m.ProjectID, m.Kind, m.URL, m.Title)
+	return err
+}
+
+// Media reads one medium inside the transaction.
+func (tx *Tx) Media(ctx context.Context, id uuid.UUID) (*sparki.ProjectMedia, error) {
+	return collectOne(ctx, tx.Tx, pgx.RowToAddrOfStructByPos[sparki.ProjectMedia],
+		`select `+mediaColumns+` from project_media where portal_id = $1 and id = $2`, tx.portal, id)
+}
+
+// RemoveMedia takes a medium off its project.
+func (tx *Tx) RemoveMedia(ctx context.Context, id uuid.UUID) error {
+	_, err := tx.Exec(ctx, `delete from project_media where portal_id = $1 and id = $2`, tx.portal, id)
+	return err
 }

@@ -43,6 +43,7 @@ type ResolverRoot interface {
 	SyncRunConnection() SyncRunConnectionResolver
 	SyncStatus() SyncStatusResolver
 	SyncedItem() SyncedItemResolver
+	SyncedItemChangeConnection() SyncedItemChangeConnectionResolver
 	SyncedItemConnection() SyncedItemConnectionResolver
 	ActivityFilter() ActivityFilterResolver
 	SyncedItemFilter() SyncedItemFilterResolver
@@ -111,6 +112,12 @@ type ComplexityRoot struct {
 		Value func(childComplexity int) int
 	}
 
+	FieldChange struct {
+		After  func(childComplexity int) int
+		Before func(childComplexity int) int
+		Field  func(childComplexity int) int
+	}
+
 	Integration struct {
 		Connection  func(childComplexity int) int
 		CreatedAt   func(childComplexity int) int
@@ -125,6 +132,15 @@ type ComplexityRoot struct {
 		SyncedItems func(childComplexity int, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) int
 		UpdatedAt   func(childComplexity int) int
 		WebhookURL  func(childComplexity int) int
+	}
+
+	LinkPreview struct {
+		Changes      func(childComplexity int) int
+		Item         func(childComplexity int) int
+		MediaAdded   func(childComplexity int) int
+		MediaKept    func(childComplexity int) int
+		MediaRemoved func(childComplexity int) int
+		Token        func(childComplexity int) int
 	}
 
 	Listing struct {
@@ -154,15 +170,22 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		AddProjectMedia       func(childComplexity int, projectID string, input ProjectMediaInput) int
 		ApproveDeactivations  func(childComplexity int, syncRunID string, approve bool) int
 		CancelSync            func(childComplexity int, syncRunID string) int
 		CheckConnection       func(childComplexity int, integrationID string) int
+		CreateProject         func(childComplexity int, input ProjectInput) int
 		DisconnectProject     func(childComplexity int, projectID string) int
 		ImportSyncedItem      func(childComplexity int, syncedItemID string) int
-		LinkProject           func(childComplexity int, projectID string, syncedItemID string) int
+		LinkProject           func(childComplexity int, projectID string, syncedItemID string, previewToken *string) int
+		RemoveProjectMedia    func(childComplexity int, mediaID string) int
+		ResetProjectFields    func(childComplexity int, projectID string, fields []sparki.ProjectField) int
+		ReviewProject         func(childComplexity int, projectID string, decision sparki.ReviewDecision) int
 		SaveIntegration       func(childComplexity int, input SaveIntegrationInput) int
 		SetIntegrationEnabled func(childComplexity int, integrationID string, enabled bool) int
+		SetProjectLifecycle   func(childComplexity int, projectID string, lifecycle sparki.ProjectLifecycle) int
 		StartSync             func(childComplexity int, integrationID string, domain sparki.SyncDomain) int
+		UpdateProject         func(childComplexity int, projectID string, input ProjectInput) int
 	}
 
 	PageInfo struct {
@@ -192,6 +215,7 @@ type ComplexityRoot struct {
 		CreatedAt              func(childComplexity int) int
 		Description            func(childComplexity int) int
 		Details                func(childComplexity int) int
+		Fields                 func(childComplexity int) int
 		FloorPlans             func(childComplexity int) int
 		Images                 func(childComplexity int) int
 		Lifecycle              func(childComplexity int) int
@@ -218,6 +242,15 @@ type ComplexityRoot struct {
 	ProjectEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	ProjectFieldState struct {
+		ChangedAt     func(childComplexity int) int
+		ChangedBy     func(childComplexity int) int
+		Differs       func(childComplexity int) int
+		Field         func(childComplexity int) int
+		Owner         func(childComplexity int) int
+		ProviderValue func(childComplexity int) int
 	}
 
 	ProjectLink struct {
@@ -263,6 +296,7 @@ type ComplexityRoot struct {
 		Activity     func(childComplexity int, filter *sparki.ActivityFilter, first *int, after *string) int
 		AddOns       func(childComplexity int) int
 		Integrations func(childComplexity int) int
+		LinkPreview  func(childComplexity int, projectID string, syncedItemID string) int
 		Node         func(childComplexity int, id string) int
 		Projects     func(childComplexity int, filter *sparki.ProjectFilter, orderBy *ProjectOrder, first *int, after *string) int
 		SyncedItems  func(childComplexity int, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) int
@@ -359,6 +393,7 @@ type ComplexityRoot struct {
 		AgencyID         func(childComplexity int) int
 		EmployeeIDs      func(childComplexity int) int
 		ExternalID       func(childComplexity int) int
+		History          func(childComplexity int, first *int, after *string) int
 		InactiveReason   func(childComplexity int) int
 		Integration      func(childComplexity int) int
 		LinkedProjects   func(childComplexity int) int
@@ -374,6 +409,24 @@ type ComplexityRoot struct {
 		State            func(childComplexity int) int
 		SyncError        func(childComplexity int) int
 		SyncedAt         func(childComplexity int) int
+	}
+
+	SyncedItemChange struct {
+		At      func(childComplexity int) int
+		Cause   func(childComplexity int) int
+		Changes func(childComplexity int) int
+	}
+
+	SyncedItemChangeConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SyncedItemChangeEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	SyncedItemConnection struct {
@@ -441,13 +494,22 @@ type MutationResolver interface {
 	CancelSync(ctx context.Context, syncRunID string) (*StartSyncPayload, error)
 	ApproveDeactivations(ctx context.Context, syncRunID string, approve bool) (*StartSyncPayload, error)
 	ImportSyncedItem(ctx context.Context, syncedItemID string) (*ProjectPayload, error)
-	LinkProject(ctx context.Context, projectID string, syncedItemID string) (*ProjectPayload, error)
+	LinkProject(ctx context.Context, projectID string, syncedItemID string, previewToken *string) (*ProjectPayload, error)
 	DisconnectProject(ctx context.Context, projectID string) (*ProjectPayload, error)
+	CreateProject(ctx context.Context, input ProjectInput) (*ProjectPayload, error)
+	UpdateProject(ctx context.Context, projectID string, input ProjectInput) (*ProjectPayload, error)
+	ResetProjectFields(ctx context.Context, projectID string, fields []sparki.ProjectField) (*ProjectPayload, error)
+	SetProjectLifecycle(ctx context.Context, projectID string, lifecycle sparki.ProjectLifecycle) (*ProjectPayload, error)
+	ReviewProject(ctx context.Context, projectID string, decision sparki.ReviewDecision) (*ProjectPayload, error)
+	AddProjectMedia(ctx context.Context, projectID string, input ProjectMediaInput) (*ProjectPayload, error)
+	RemoveProjectMedia(ctx context.Context, mediaID string) (*ProjectPayload, error)
 }
 type ProjectResolver interface {
 	Thumbnail(ctx context.Context, obj *sparki.Project) (*sparki.ProjectMedia, error)
 	Images(ctx context.Context, obj *sparki.Project) ([]*sparki.ProjectMedia, error)
 	FloorPlans(ctx context.Context, obj *sparki.Project) ([]*sparki.ProjectMedia, error)
+
+	Fields(ctx context.Context, obj *sparki.Project) ([]*sparki.ProjectFieldState, error)
 }
 type ProjectConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *ProjectConnection) (int, error)
@@ -463,6 +525,7 @@ type QueryResolver interface {
 	Integrations(ctx context.Context) ([]*sparki.Integration, error)
 	SyncedItems(ctx context.Context, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) (*SyncedItemConnection, error)
 	Projects(ctx context.Context, filter *sparki.ProjectFilter, orderBy *ProjectOrder, first *int, after *string) (*ProjectConnection, error)
+	LinkPreview(ctx context.Context, projectID string, syncedItemID string) (*sparki.LinkPreview, error)
 	Activity(ctx context.Context, filter *sparki.ActivityFilter, first *int, after *string) (*ActivityConnection, error)
 }
 type SubscriptionResolver interface {
@@ -487,6 +550,11 @@ type SyncedItemResolver interface {
 	LinkedProjects(ctx context.Context, obj *sparki.Item) ([]*sparki.Project, error)
 
 	Raw(ctx context.Context, obj *sparki.Item) (any, error)
+
+	History(ctx context.Context, obj *sparki.Item, first *int, after *string) (*SyncedItemChangeConnection, error)
+}
+type SyncedItemChangeConnectionResolver interface {
+	TotalCount(ctx context.Context, obj *SyncedItemChangeConnection) (int, error)
 }
 type SyncedItemConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *SyncedItemConnection) (int, error)
@@ -737,6 +805,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DetailRow.Value(childComplexity), true
 
+	case "FieldChange.after":
+		if e.ComplexityRoot.FieldChange.After == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldChange.After(childComplexity), true
+	case "FieldChange.before":
+		if e.ComplexityRoot.FieldChange.Before == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldChange.Before(childComplexity), true
+	case "FieldChange.field":
+		if e.ComplexityRoot.FieldChange.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FieldChange.Field(childComplexity), true
+
 	case "Integration.connection":
 		if e.ComplexityRoot.Integration.Connection == nil {
 			break
@@ -825,6 +912,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.WebhookURL(childComplexity), true
+
+	case "LinkPreview.changes":
+		if e.ComplexityRoot.LinkPreview.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkPreview.Changes(childComplexity), true
+	case "LinkPreview.syncedItem":
+		if e.ComplexityRoot.LinkPreview.Item == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkPreview.Item(childComplexity), true
+	case "LinkPreview.mediaAdded":
+		if e.ComplexityRoot.LinkPreview.MediaAdded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkPreview.MediaAdded(childComplexity), true
+	case "LinkPreview.mediaKept":
+		if e.ComplexityRoot.LinkPreview.MediaKept == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkPreview.MediaKept(childComplexity), true
+	case "LinkPreview.mediaRemoved":
+		if e.ComplexityRoot.LinkPreview.MediaRemoved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkPreview.MediaRemoved(childComplexity), true
+	case "LinkPreview.token":
+		if e.ComplexityRoot.LinkPreview.Token == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LinkPreview.Token(childComplexity), true
 
 	case "Listing.address":
 		if e.ComplexityRoot.Listing.Address == nil {
@@ -948,6 +1072,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ListingMedia.URL(childComplexity), true
 
+	case "Mutation.addProjectMedia":
+		if e.ComplexityRoot.Mutation.AddProjectMedia == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_addProjectMedia_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddProjectMedia(childComplexity, args["projectId"].(string), args["input"].(ProjectMediaInput)), true
 	case "Mutation.approveDeactivations":
 		if e.ComplexityRoot.Mutation.ApproveDeactivations == nil {
 			break
@@ -981,6 +1116,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CheckConnection(childComplexity, args["integrationId"].(string)), true
+	case "Mutation.createProject":
+		if e.ComplexityRoot.Mutation.CreateProject == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createProject_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateProject(childComplexity, args["input"].(ProjectInput)), true
 	case "Mutation.disconnectProject":
 		if e.ComplexityRoot.Mutation.DisconnectProject == nil {
 			break
@@ -1013,7 +1159,40 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.LinkProject(childComplexity, args["projectId"].(string), args["syncedItemId"].(string)), true
+		return e.ComplexityRoot.Mutation.LinkProject(childComplexity, args["projectId"].(string), args["syncedItemId"].(string), args["previewToken"].(*string)), true
+	case "Mutation.removeProjectMedia":
+		if e.ComplexityRoot.Mutation.RemoveProjectMedia == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeProjectMedia_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveProjectMedia(childComplexity, args["mediaId"].(string)), true
+	case "Mutation.resetProjectFields":
+		if e.ComplexityRoot.Mutation.ResetProjectFields == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resetProjectFields_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResetProjectFields(childComplexity, args["projectId"].(string), args["fields"].([]sparki.ProjectField)), true
+	case "Mutation.reviewProject":
+		if e.ComplexityRoot.Mutation.ReviewProject == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_reviewProject_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReviewProject(childComplexity, args["projectId"].(string), args["decision"].(sparki.ReviewDecision)), true
 	case "Mutation.saveIntegration":
 		if e.ComplexityRoot.Mutation.SaveIntegration == nil {
 			break
@@ -1036,6 +1215,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetIntegrationEnabled(childComplexity, args["integrationId"].(string), args["enabled"].(bool)), true
+	case "Mutation.setProjectLifecycle":
+		if e.ComplexityRoot.Mutation.SetProjectLifecycle == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setProjectLifecycle_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetProjectLifecycle(childComplexity, args["projectId"].(string), args["lifecycle"].(sparki.ProjectLifecycle)), true
 	case "Mutation.startSync":
 		if e.ComplexityRoot.Mutation.StartSync == nil {
 			break
@@ -1047,6 +1237,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StartSync(childComplexity, args["integrationId"].(string), args["domain"].(sparki.SyncDomain)), true
+	case "Mutation.updateProject":
+		if e.ComplexityRoot.Mutation.UpdateProject == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateProject_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateProject(childComplexity, args["projectId"].(string), args["input"].(ProjectInput)), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -1153,6 +1354,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Project.Details(childComplexity), true
+	case "Project.fields":
+		if e.ComplexityRoot.Project.Fields == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Project.Fields(childComplexity), true
 	case "Project.floorPlans":
 		if e.ComplexityRoot.Project.FloorPlans == nil {
 			break
@@ -1275,6 +1482,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ProjectEdge.Node(childComplexity), true
+
+	case "ProjectFieldState.changedAt":
+		if e.ComplexityRoot.ProjectFieldState.ChangedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProjectFieldState.ChangedAt(childComplexity), true
+	case "ProjectFieldState.changedBy":
+		if e.ComplexityRoot.ProjectFieldState.ChangedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProjectFieldState.ChangedBy(childComplexity), true
+	case "ProjectFieldState.differs":
+		if e.ComplexityRoot.ProjectFieldState.Differs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProjectFieldState.Differs(childComplexity), true
+	case "ProjectFieldState.field":
+		if e.ComplexityRoot.ProjectFieldState.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProjectFieldState.Field(childComplexity), true
+	case "ProjectFieldState.owner":
+		if e.ComplexityRoot.ProjectFieldState.Owner == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProjectFieldState.Owner(childComplexity), true
+	case "ProjectFieldState.providerValue":
+		if e.ComplexityRoot.ProjectFieldState.ProviderValue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProjectFieldState.ProviderValue(childComplexity), true
 
 	case "ProjectLink.afdelingCode":
 		if e.ComplexityRoot.ProjectLink.AfdelingCode == nil {
@@ -1449,6 +1693,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Integrations(childComplexity), true
 
+	case "Query.linkPreview":
+		if e.ComplexityRoot.Query.LinkPreview == nil {
+			break
+		}
+
+		args, err := ec.field_Query_linkPreview_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.LinkPreview(childComplexity, args["projectId"].(string), args["syncedItemId"].(string)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -1846,6 +2101,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SyncedItem.ExternalID(childComplexity), true
+	case "SyncedItem.history":
+		if e.ComplexityRoot.SyncedItem.History == nil {
+			break
+		}
+
+		args, err := ec.field_SyncedItem_history_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.SyncedItem.History(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "SyncedItem.inactiveReason":
 		if e.ComplexityRoot.SyncedItem.InactiveReason == nil {
 			break
@@ -1936,6 +2202,63 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SyncedItem.SyncedAt(childComplexity), true
+
+	case "SyncedItemChange.at":
+		if e.ComplexityRoot.SyncedItemChange.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedItemChange.At(childComplexity), true
+	case "SyncedItemChange.cause":
+		if e.ComplexityRoot.SyncedItemChange.Cause == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedItemChange.Cause(childComplexity), true
+	case "SyncedItemChange.changes":
+		if e.ComplexityRoot.SyncedItemChange.Changes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedItemChange.Changes(childComplexity), true
+
+	case "SyncedItemChangeConnection.edges":
+		if e.ComplexityRoot.SyncedItemChangeConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedItemChangeConnection.Edges(childComplexity), true
+	case "SyncedItemChangeConnection.nodes":
+		if e.ComplexityRoot.SyncedItemChangeConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedItemChangeConnection.Nodes(childComplexity), true
+	case "SyncedItemChangeConnection.pageInfo":
+		if e.ComplexityRoot.SyncedItemChangeConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedItemChangeConnection.PageInfo(childComplexity), true
+	case "SyncedItemChangeConnection.totalCount":
+		if e.ComplexityRoot.SyncedItemChangeConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedItemChangeConnection.TotalCount(childComplexity), true
+
+	case "SyncedItemChangeEdge.cursor":
+		if e.ComplexityRoot.SyncedItemChangeEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedItemChangeEdge.Cursor(childComplexity), true
+	case "SyncedItemChangeEdge.node":
+		if e.ComplexityRoot.SyncedItemChangeEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedItemChangeEdge.Node(childComplexity), true
 
 	case "SyncedItemConnection.edges":
 		if e.ComplexityRoot.SyncedItemConnection.Edges == nil {
@@ -2047,7 +2370,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputActivityFilter,
+		ec.unmarshalInputAddressInput,
+		ec.unmarshalInputCoordinatesInput,
+		ec.unmarshalInputDetailRowInput,
+		ec.unmarshalInputPriceInput,
 		ec.unmarshalInputProjectFilter,
+		ec.unmarshalInputProjectInput,
+		ec.unmarshalInputProjectMediaInput,
 		ec.unmarshalInputProjectOrder,
 		ec.unmarshalInputSaveIntegrationInput,
 		ec.unmarshalInputSyncDomainsInput,
@@ -2521,6 +2850,43 @@ type SyncedItem implements Node {
   raw: JSON
   "Where it came from: detail URL, webhook name, event and timestamp, selected API version. REALWORKS only."
   provenance: Provenance
+  "What changed at each sync, newest first; the latest fifty are kept."
+  history(
+    "How many, 1 to 100."
+    first: Int = 20
+    "The cursor to go on from."
+    after: String
+  ): SyncedItemChangeConnection!
+}
+
+"What changed on an item at one sync."
+type SyncedItemChange {
+  "When it was noticed."
+  at: DateTime!
+  "What made us look."
+  cause: ChangeCause!
+  "The fields that changed."
+  changes: [FieldChange!]!
+}
+
+"What makes us look at an object."
+enum ChangeCause {
+  "A notification of the CRM."
+  WEBHOOK
+  "A crawl."
+  SYNC_RUN
+  "A person."
+  MANUAL
+}
+
+"One field that changed, or would change."
+type FieldChange {
+  "A ProjectField, or STATE."
+  field: String!
+  "The value before; null when there was none."
+  before: JSON
+  "The value after; null when there is none."
+  after: JSON
 }
 
 "Whether an item stands for an object that may be shown."
@@ -2735,7 +3101,9 @@ type Project implements Node {
   lifecycle: ProjectLifecycle!
   "The hidden link to the CRM object."
   link: ProjectLink
-  "Raised when the linked item went INACTIVE: the project stays as it is until a person decides."
+  "Who owns each field. Empty when the project is not linked."
+  fields: [ProjectFieldState!]!
+  "Raised when the linked item went INACTIVE: keep, archive or disconnect, with reviewProject."
   needsReview: Boolean!
   "Length of one appointment in minutes, used when a booking has no end time."
   appointmentMinutes: Int!
@@ -2753,6 +3121,76 @@ enum ProjectLifecycle {
   PUBLISHED
   "Put away; never refreshed."
   ARCHIVED
+}
+
+"Who owns a field, and what the CRM says. PROVIDER fields follow the CRM. A USER field was changed by a person: a refresh leaves it alone and shows what the CRM now says."
+type ProjectFieldState {
+  "The field."
+  field: ProjectField!
+  "Whom it belongs to."
+  owner: FieldOwner!
+  "What the CRM says now; null when it says nothing."
+  providerValue: JSON
+  "Whether the project shows something else than the CRM says."
+  differs: Boolean!
+  "When a person took it over; null while it is the CRM's."
+  changedAt: DateTime
+  "Who took it over; null while it is the CRM's."
+  changedBy: String
+}
+
+"Whom a field belongs to."
+enum FieldOwner {
+  "The CRM: every refresh takes its value over."
+  PROVIDER
+  "A person: a refresh leaves it alone."
+  USER
+}
+
+"The parts of a project that are owned as a whole."
+enum ProjectField {
+  "The title."
+  TITLE
+  "The short text."
+  DESCRIPTION
+  "The long text and its heading."
+  LONG_DESCRIPTION
+  "Amount, currency and label."
+  PRICE
+  "Sale or rent."
+  TRANSACTION_TYPE
+  "Where the offer stands."
+  STATUS
+  "The kind of property."
+  CATEGORY
+  "Every part of the address."
+  ADDRESS
+  "The point on the map."
+  COORDINATES
+  "The details table."
+  DETAILS
+  "The small picture in lists."
+  THUMBNAIL
+  "The managed pictures."
+  IMAGES
+  "The managed floor plans."
+  FLOOR_PLANS
+}
+
+"What linking would change, before anything is saved."
+type LinkPreview {
+  "Hand it to linkProject: refused with STALE_PREVIEW when item or project moved since."
+  token: String!
+  "The item that would be followed."
+  syncedItem: SyncedItem!
+  "The fields that would change."
+  changes: [FieldChange!]!
+  "Media that the item would add."
+  mediaAdded: Int!
+  "Managed media that would vanish."
+  mediaRemoved: Int!
+  "Media that would stay; manual ones always do."
+  mediaKept: Int!
 }
 
 "The hidden link that keeps a project connected to a CRM object."
@@ -2849,6 +3287,12 @@ enum ActivityType {
   PROJECT_DISCONNECTED
   "A project took something over from its item."
   PROJECT_REFRESHED
+  "A project was made by hand."
+  PROJECT_CREATED
+  "A person changed a project."
+  PROJECT_UPDATED
+  "A person decided about a project whose item went INACTIVE."
+  PROJECT_REVIEWED
   "A webhook delivery was taken in."
   DELIVERY_RECEIVED
   "A webhook delivery could not be read."
@@ -2892,6 +3336,13 @@ type Query {
     "The cursor to go on from."
     after: String
   ): ProjectConnection!
+  "What linking a project to an item would change."
+  linkPreview(
+    "The project."
+    projectId: ID!
+    "The item to follow."
+    syncedItemId: ID!
+  ): LinkPreview!
   "What happened in the portal, newest first."
   activity(
     "Which kinds; all when left out."
@@ -2952,11 +3403,58 @@ type Mutation {
     projectId: ID!
     "The item to follow."
     syncedItemId: ID!
+    "The token of a linkPreview: refused with STALE_PREVIEW when item or project moved since. Without one, nothing is compared."
+    previewToken: String
   ): ProjectPayload!
   "Ends the link. The project keeps all its data; managed media become manual. Needs EDIT_PROJECTS."
   disconnectProject(
     "The project."
     projectId: ID!
+  ): ProjectPayload!
+  "Makes a project by hand. Needs EDIT_PROJECTS."
+  createProject(
+    "What it says; a title is required."
+    input: ProjectInput!
+  ): ProjectPayload!
+  "Changes a project. Setting a managed field overrides it. Needs EDIT_PROJECTS."
+  updateProject(
+    "The project."
+    projectId: ID!
+    "What to change; omitted fields stay as they are."
+    input: ProjectInput!
+  ): ProjectPayload!
+  "Gives overridden fields back to the CRM. Needs EDIT_PROJECTS."
+  resetProjectFields(
+    "The project."
+    projectId: ID!
+    "The fields to give back."
+    fields: [ProjectField!]!
+  ): ProjectPayload!
+  "Publishes, withdraws or archives a project. Needs EDIT_PROJECTS."
+  setProjectLifecycle(
+    "The project."
+    projectId: ID!
+    "Where it goes."
+    lifecycle: ProjectLifecycle!
+  ): ProjectPayload!
+  "Settles needsReview. Needs EDIT_PROJECTS."
+  reviewProject(
+    "The project."
+    projectId: ID!
+    "What becomes of it."
+    decision: ReviewDecision!
+  ): ProjectPayload!
+  "Adds a manual picture or floor plan; a THUMBNAIL takes the CRM's place. Needs EDIT_PROJECTS."
+  addProjectMedia(
+    "The project."
+    projectId: ID!
+    "The picture."
+    input: ProjectMediaInput!
+  ): ProjectPayload!
+  "Takes a picture off its project. Removing a managed one overrides its kind, or it would come back. Needs EDIT_PROJECTS."
+  removeProjectMedia(
+    "The picture."
+    mediaId: ID!
   ): ProjectPayload!
 }
 
@@ -3088,6 +3586,112 @@ input ActivityFilter {
   subjectId: ID
 }
 
+"What a project says. Omitted fields stay as they are, null clears. On create, title is required."
+input ProjectInput {
+  "One line, at most 300 characters."
+  title: String
+  "A short text."
+  description: String
+  "The heading above the long text."
+  longDescriptionHeading: String
+  "The full text."
+  longDescription: String
+  "What is asked."
+  price: PriceInput
+  "For sale, for rent or both."
+  transactionType: TransactionType
+  "Where the offer stands; null is AVAILABLE."
+  status: ProjectStatus
+  "The kind of property; null is OTHER."
+  category: ProjectCategory
+  "Where it is; replaces every part of the address."
+  address: AddressInput
+  "Where it is on a map."
+  coordinates: CoordinatesInput
+  "The rows of the details table; replaces all of them."
+  details: [DetailRowInput!]
+  "Length of one appointment in minutes, 5 to 480; null is 30."
+  appointmentMinutes: Int
+}
+
+"What is asked."
+input PriceInput {
+  "The amount, for example \"425000.00\"; without one only the label is shown."
+  amount: Decimal
+  "ISO 4217; EUR when left out."
+  currency: String
+  "What to show; made from amount and currency when left out."
+  label: String
+}
+
+"Where a property is."
+input AddressInput {
+  "Without house number."
+  street: String
+  "Digits only."
+  houseNumber: String
+  "Letter or addition, for example A or 2."
+  houseNumberAddition: String
+  "For example \"1015 CN\"."
+  postalCode: String
+  "The place."
+  city: String
+  "For example Utrecht."
+  stateOrProvince: String
+  "ISO 3166-1 alpha-2."
+  country: String
+}
+
+"A point on the map, WGS 84."
+input CoordinatesInput {
+  "Degrees north, -90 to 90."
+  latitude: Float!
+  "Degrees east, -180 to 180."
+  longitude: Float!
+}
+
+"One row of the details table."
+input DetailRowInput {
+  "Stable name, for example livingArea."
+  key: String!
+  "Name for people."
+  label: String!
+  "Value for people, without its unit."
+  value: String!
+  "For example m²."
+  unit: String
+}
+
+"A picture or floor plan that a person adds."
+input ProjectMediaInput {
+  "Where it goes."
+  kind: ProjectMediaKind!
+  "Where it is served."
+  url: URL!
+  "The caption."
+  title: String
+}
+
+"The places of media."
+enum ProjectMediaKind {
+  "The small picture in lists; there is one."
+  THUMBNAIL
+  "A picture."
+  IMAGE
+  "A floor plan."
+  FLOOR_PLAN
+}
+
+"What becomes of a project whose item went INACTIVE."
+enum ReviewDecision {
+  "It stays as it is."
+  KEEP
+  "It is put away."
+  ARCHIVE
+  "It stays, and follows the CRM no more."
+  DISCONNECT
+}
+
 # --- payloads -------------------------------------------------------------------------
 
 "A refusal that the person can act on. Programming errors, missing rights and unknown ids are top-level errors with extensions.code instead."
@@ -3124,6 +3728,8 @@ enum UserErrorCode {
   SYNC_ALREADY_RUNNING
   "The run waits for no approval."
   NOTHING_TO_APPROVE
+  "The item or the project changed since the preview."
+  STALE_PREVIEW
 }
 
 "The outcome of a change to an integration."
@@ -3242,6 +3848,26 @@ type ActivityEdge {
   cursor: String!
   "The activity."
   node: Activity!
+}
+
+"A page of an item's history."
+type SyncedItemChangeConnection {
+  "The changes with their cursors."
+  edges: [SyncedItemChangeEdge!]!
+  "The changes."
+  nodes: [SyncedItemChange!]!
+  "Where the page lies."
+  pageInfo: PageInfo!
+  "How many there are in all; counted only when asked for."
+  totalCount: Int!
+}
+
+"A change in a page."
+type SyncedItemChangeEdge {
+  "The place of this change in the history."
+  cursor: String!
+  "The change."
+  node: SyncedItemChange!
 }
 `, BuiltIn: false},
 }
@@ -3369,6 +3995,18 @@ func (ec *executionContext) childFields_DetailRow(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type DetailRow", field.Name)
 }
 
+func (ec *executionContext) childFields_FieldChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "field":
+		return ec.fieldContext_FieldChange_field(ctx, field)
+	case "before":
+		return ec.fieldContext_FieldChange_before(ctx, field)
+	case "after":
+		return ec.fieldContext_FieldChange_after(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FieldChange", field.Name)
+}
+
 func (ec *executionContext) childFields_Integration(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -3399,6 +4037,24 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_updatedAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Integration", field.Name)
+}
+
+func (ec *executionContext) childFields_LinkPreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "token":
+		return ec.fieldContext_LinkPreview_token(ctx, field)
+	case "syncedItem":
+		return ec.fieldContext_LinkPreview_syncedItem(ctx, field)
+	case "changes":
+		return ec.fieldContext_LinkPreview_changes(ctx, field)
+	case "mediaAdded":
+		return ec.fieldContext_LinkPreview_mediaAdded(ctx, field)
+	case "mediaRemoved":
+		return ec.fieldContext_LinkPreview_mediaRemoved(ctx, field)
+	case "mediaKept":
+		return ec.fieldContext_LinkPreview_mediaKept(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LinkPreview", field.Name)
 }
 
 func (ec *executionContext) childFields_Listing(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3527,6 +4183,8 @@ func (ec *executionContext) childFields_Project(ctx context.Context, field graph
 		return ec.fieldContext_Project_lifecycle(ctx, field)
 	case "link":
 		return ec.fieldContext_Project_link(ctx, field)
+	case "fields":
+		return ec.fieldContext_Project_fields(ctx, field)
 	case "needsReview":
 		return ec.fieldContext_Project_needsReview(ctx, field)
 	case "appointmentMinutes":
@@ -3561,6 +4219,24 @@ func (ec *executionContext) childFields_ProjectEdge(ctx context.Context, field g
 		return ec.fieldContext_ProjectEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ProjectEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ProjectFieldState(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "field":
+		return ec.fieldContext_ProjectFieldState_field(ctx, field)
+	case "owner":
+		return ec.fieldContext_ProjectFieldState_owner(ctx, field)
+	case "providerValue":
+		return ec.fieldContext_ProjectFieldState_providerValue(ctx, field)
+	case "differs":
+		return ec.fieldContext_ProjectFieldState_differs(ctx, field)
+	case "changedAt":
+		return ec.fieldContext_ProjectFieldState_changedAt(ctx, field)
+	case "changedBy":
+		return ec.fieldContext_ProjectFieldState_changedBy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProjectFieldState", field.Name)
 }
 
 func (ec *executionContext) childFields_ProjectLink(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3841,8 +4517,46 @@ func (ec *executionContext) childFields_SyncedItem(ctx context.Context, field gr
 		return ec.fieldContext_SyncedItem_raw(ctx, field)
 	case "provenance":
 		return ec.fieldContext_SyncedItem_provenance(ctx, field)
+	case "history":
+		return ec.fieldContext_SyncedItem_history(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SyncedItem", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncedItemChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "at":
+		return ec.fieldContext_SyncedItemChange_at(ctx, field)
+	case "cause":
+		return ec.fieldContext_SyncedItemChange_cause(ctx, field)
+	case "changes":
+		return ec.fieldContext_SyncedItemChange_changes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncedItemChange", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncedItemChangeConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SyncedItemChangeConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_SyncedItemChangeConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SyncedItemChangeConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SyncedItemChangeConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncedItemChangeConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncedItemChangeEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SyncedItemChangeEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SyncedItemChangeEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncedItemChangeEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_SyncedItemConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4083,6 +4797,28 @@ func (ec *executionContext) field_Integration_syncedItems_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_addProjectMedia_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "projectId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["projectId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ProjectMediaInput, error) {
+			return ec.unmarshalNProjectMediaInput2sparkiᚗappᚋintegrationsᚋgraphᚐProjectMediaInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_approveDeactivations_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4133,6 +4869,20 @@ func (ec *executionContext) field_Mutation_checkConnection_args(ctx context.Cont
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_createProject_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ProjectInput, error) {
+			return ec.unmarshalNProjectInput2sparkiᚗappᚋintegrationsᚋgraphᚐProjectInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_disconnectProject_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4180,6 +4930,72 @@ func (ec *executionContext) field_Mutation_linkProject_args(ctx context.Context,
 		return nil, err
 	}
 	args["syncedItemId"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "previewToken",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["previewToken"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_removeProjectMedia_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "mediaId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["mediaId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_resetProjectFields_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "projectId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["projectId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "fields",
+		func(ctx context.Context, v any) ([]sparki.ProjectField, error) {
+			return ec.unmarshalNProjectField2ᚕsparkiᚗappᚋintegrationsᚐProjectFieldᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["fields"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_reviewProject_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "projectId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["projectId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "decision",
+		func(ctx context.Context, v any) (sparki.ReviewDecision, error) {
+			return ec.unmarshalNReviewDecision2sparkiᚗappᚋintegrationsᚐReviewDecision(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["decision"] = arg1
 	return args, nil
 }
 
@@ -4219,6 +5035,28 @@ func (ec *executionContext) field_Mutation_setIntegrationEnabled_args(ctx contex
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_setProjectLifecycle_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "projectId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["projectId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "lifecycle",
+		func(ctx context.Context, v any) (sparki.ProjectLifecycle, error) {
+			return ec.unmarshalNProjectLifecycle2sparkiᚗappᚋintegrationsᚐProjectLifecycle(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["lifecycle"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_startSync_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4238,6 +5076,28 @@ func (ec *executionContext) field_Mutation_startSync_args(ctx context.Context, r
 		return nil, err
 	}
 	args["domain"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateProject_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "projectId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["projectId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ProjectInput, error) {
+			return ec.unmarshalNProjectInput2sparkiᚗappᚋintegrationsᚋgraphᚐProjectInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg1
 	return args, nil
 }
 
@@ -4282,6 +5142,28 @@ func (ec *executionContext) field_Query_activity_args(ctx context.Context, rawAr
 		return nil, err
 	}
 	args["after"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_linkPreview_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "projectId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["projectId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "syncedItemId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["syncedItemId"] = arg1
 	return args, nil
 }
 
@@ -4408,6 +5290,28 @@ func (ec *executionContext) field_Subscription_syncStatusChanged_args(ctx contex
 		return nil, err
 	}
 	args["integrationId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_SyncedItem_history_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
 	return args, nil
 }
 
@@ -5348,6 +6252,75 @@ func (ec *executionContext) fieldContext_DetailRow_unit(_ context.Context, field
 	return graphql.NewScalarFieldContext("DetailRow", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _FieldChange_field(ctx context.Context, field graphql.CollectedField, obj *sparki.FieldChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FieldChange_field(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Field, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_FieldChange_field(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FieldChange", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _FieldChange_before(ctx context.Context, field graphql.CollectedField, obj *sparki.FieldChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FieldChange_before(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Before, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v any) graphql.Marshaler {
+			return ec.marshalOJSON2interface(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_FieldChange_before(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FieldChange", field, false, false, errors.New("field of type JSON does not have child fields"))
+}
+
+func (ec *executionContext) _FieldChange_after(ctx context.Context, field graphql.CollectedField, obj *sparki.FieldChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_FieldChange_after(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.After, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v any) graphql.Marshaler {
+			return ec.marshalOJSON2interface(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_FieldChange_after(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("FieldChange", field, false, false, errors.New("field of type JSON does not have child fields"))
+}
+
 func (ec *executionContext) _Integration_id(ctx context.Context, field graphql.CollectedField, obj *sparki.Integration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5732,6 +6705,162 @@ func (ec *executionContext) _Integration_updatedAt(ctx context.Context, field gr
 }
 func (ec *executionContext) fieldContext_Integration_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Integration", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _LinkPreview_token(ctx context.Context, field graphql.CollectedField, obj *sparki.LinkPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LinkPreview_token(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Token, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LinkPreview_token(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LinkPreview", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _LinkPreview_syncedItem(ctx context.Context, field graphql.CollectedField, obj *sparki.LinkPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LinkPreview_syncedItem(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Item, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Item) graphql.Marshaler {
+			return ec.marshalNSyncedItem2ᚖsparkiᚗappᚋintegrationsᚐItem(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LinkPreview_syncedItem(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "LinkPreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedItem(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _LinkPreview_changes(ctx context.Context, field graphql.CollectedField, obj *sparki.LinkPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LinkPreview_changes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Changes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.FieldChange) graphql.Marshaler {
+			return ec.marshalNFieldChange2ᚕᚖsparkiᚗappᚋintegrationsᚐFieldChangeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LinkPreview_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "LinkPreview",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FieldChange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _LinkPreview_mediaAdded(ctx context.Context, field graphql.CollectedField, obj *sparki.LinkPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LinkPreview_mediaAdded(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MediaAdded, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LinkPreview_mediaAdded(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LinkPreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _LinkPreview_mediaRemoved(ctx context.Context, field graphql.CollectedField, obj *sparki.LinkPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LinkPreview_mediaRemoved(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MediaRemoved, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LinkPreview_mediaRemoved(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LinkPreview", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _LinkPreview_mediaKept(ctx context.Context, field graphql.CollectedField, obj *sparki.LinkPreview) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LinkPreview_mediaKept(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MediaKept, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LinkPreview_mediaKept(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LinkPreview", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Listing_title(ctx context.Context, field graphql.CollectedField, obj *sparki.Listing) (ret graphql.Marshaler) {
@@ -6575,7 +7704,7 @@ func (ec *executionContext) _Mutation_linkProject(ctx context.Context, field gra
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().LinkProject(ctx, fc.Args["projectId"].(string), fc.Args["syncedItemId"].(string))
+			return ec.Resolvers.Mutation().LinkProject(ctx, fc.Args["projectId"].(string), fc.Args["syncedItemId"].(string), fc.Args["previewToken"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ProjectPayload) graphql.Marshaler {
@@ -6647,6 +7776,314 @@ func (ec *executionContext) fieldContext_Mutation_disconnectProject(ctx context.
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_disconnectProject_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createProject(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createProject(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateProject(ctx, fc.Args["input"].(ProjectInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ProjectPayload) graphql.Marshaler {
+			return ec.marshalNProjectPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐProjectPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createProject(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProjectPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createProject_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateProject(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateProject(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateProject(ctx, fc.Args["projectId"].(string), fc.Args["input"].(ProjectInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ProjectPayload) graphql.Marshaler {
+			return ec.marshalNProjectPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐProjectPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateProject(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProjectPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateProject_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_resetProjectFields(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_resetProjectFields(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ResetProjectFields(ctx, fc.Args["projectId"].(string), fc.Args["fields"].([]sparki.ProjectField))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ProjectPayload) graphql.Marshaler {
+			return ec.marshalNProjectPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐProjectPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_resetProjectFields(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProjectPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_resetProjectFields_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_setProjectLifecycle(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_setProjectLifecycle(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetProjectLifecycle(ctx, fc.Args["projectId"].(string), fc.Args["lifecycle"].(sparki.ProjectLifecycle))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ProjectPayload) graphql.Marshaler {
+			return ec.marshalNProjectPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐProjectPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_setProjectLifecycle(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProjectPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_setProjectLifecycle_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_reviewProject(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_reviewProject(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ReviewProject(ctx, fc.Args["projectId"].(string), fc.Args["decision"].(sparki.ReviewDecision))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ProjectPayload) graphql.Marshaler {
+			return ec.marshalNProjectPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐProjectPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_reviewProject(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProjectPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_reviewProject_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_addProjectMedia(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_addProjectMedia(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AddProjectMedia(ctx, fc.Args["projectId"].(string), fc.Args["input"].(ProjectMediaInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ProjectPayload) graphql.Marshaler {
+			return ec.marshalNProjectPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐProjectPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_addProjectMedia(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProjectPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_addProjectMedia_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_removeProjectMedia(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_removeProjectMedia(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RemoveProjectMedia(ctx, fc.Args["mediaId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ProjectPayload) graphql.Marshaler {
+			return ec.marshalNProjectPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐProjectPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_removeProjectMedia(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProjectPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_removeProjectMedia_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -7346,6 +8783,38 @@ func (ec *executionContext) fieldContext_Project_link(_ context.Context, field g
 	return fc, nil
 }
 
+func (ec *executionContext) _Project_fields(ctx context.Context, field graphql.CollectedField, obj *sparki.Project) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Project_fields(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Project().Fields(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.ProjectFieldState) graphql.Marshaler {
+			return ec.marshalNProjectFieldState2ᚕᚖsparkiᚗappᚋintegrationsᚐProjectFieldStateᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Project_fields(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Project",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProjectFieldState(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Project_needsReview(ctx context.Context, field graphql.CollectedField, obj *sparki.Project) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7610,6 +9079,144 @@ func (ec *executionContext) fieldContext_ProjectEdge_node(_ context.Context, fie
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _ProjectFieldState_field(ctx context.Context, field graphql.CollectedField, obj *sparki.ProjectFieldState) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ProjectFieldState_field(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Field, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.ProjectField) graphql.Marshaler {
+			return ec.marshalNProjectField2sparkiᚗappᚋintegrationsᚐProjectField(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ProjectFieldState_field(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProjectFieldState", field, false, false, errors.New("field of type ProjectField does not have child fields"))
+}
+
+func (ec *executionContext) _ProjectFieldState_owner(ctx context.Context, field graphql.CollectedField, obj *sparki.ProjectFieldState) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ProjectFieldState_owner(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Owner, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.FieldOwner) graphql.Marshaler {
+			return ec.marshalNFieldOwner2sparkiᚗappᚋintegrationsᚐFieldOwner(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ProjectFieldState_owner(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProjectFieldState", field, false, false, errors.New("field of type FieldOwner does not have child fields"))
+}
+
+func (ec *executionContext) _ProjectFieldState_providerValue(ctx context.Context, field graphql.CollectedField, obj *sparki.ProjectFieldState) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ProjectFieldState_providerValue(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ProviderValue, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v any) graphql.Marshaler {
+			return ec.marshalOJSON2interface(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ProjectFieldState_providerValue(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProjectFieldState", field, false, false, errors.New("field of type JSON does not have child fields"))
+}
+
+func (ec *executionContext) _ProjectFieldState_differs(ctx context.Context, field graphql.CollectedField, obj *sparki.ProjectFieldState) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ProjectFieldState_differs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Differs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ProjectFieldState_differs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProjectFieldState", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _ProjectFieldState_changedAt(ctx context.Context, field graphql.CollectedField, obj *sparki.ProjectFieldState) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ProjectFieldState_changedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ChangedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ProjectFieldState_changedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProjectFieldState", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ProjectFieldState_changedBy(ctx context.Context, field graphql.CollectedField, obj *sparki.ProjectFieldState) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ProjectFieldState_changedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ChangedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ProjectFieldState_changedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProjectFieldState", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _ProjectLink_provider(ctx context.Context, field graphql.CollectedField, obj *sparki.ProjectLink) (ret graphql.Marshaler) {
@@ -8431,6 +10038,50 @@ func (ec *executionContext) fieldContext_Query_projects(ctx context.Context, fie
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_projects_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_linkPreview(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_linkPreview(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().LinkPreview(ctx, fc.Args["projectId"].(string), fc.Args["syncedItemId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.LinkPreview) graphql.Marshaler {
+			return ec.marshalNLinkPreview2ᚖsparkiᚗappᚋintegrationsᚐLinkPreview(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_linkPreview(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LinkPreview(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_linkPreview_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -10412,6 +12063,302 @@ func (ec *executionContext) fieldContext_SyncedItem_provenance(_ context.Context
 	return fc, nil
 }
 
+func (ec *executionContext) _SyncedItem_history(ctx context.Context, field graphql.CollectedField, obj *sparki.Item) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedItem_history(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.SyncedItem().History(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SyncedItemChangeConnection) graphql.Marshaler {
+			return ec.marshalNSyncedItemChangeConnection2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐSyncedItemChangeConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedItem_history(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedItem",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedItemChangeConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_SyncedItem_history_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncedItemChange_at(ctx context.Context, field graphql.CollectedField, obj *sparki.ItemChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedItemChange_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedItemChange_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedItemChange", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _SyncedItemChange_cause(ctx context.Context, field graphql.CollectedField, obj *sparki.ItemChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedItemChange_cause(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cause, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.ChangeCause) graphql.Marshaler {
+			return ec.marshalNChangeCause2sparkiᚗappᚋintegrationsᚐChangeCause(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedItemChange_cause(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedItemChange", field, false, false, errors.New("field of type ChangeCause does not have child fields"))
+}
+
+func (ec *executionContext) _SyncedItemChange_changes(ctx context.Context, field graphql.CollectedField, obj *sparki.ItemChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedItemChange_changes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Changes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.FieldChange) graphql.Marshaler {
+			return ec.marshalNFieldChange2ᚕᚖsparkiᚗappᚋintegrationsᚐFieldChangeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedItemChange_changes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedItemChange",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_FieldChange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncedItemChangeConnection_edges(ctx context.Context, field graphql.CollectedField, obj *SyncedItemChangeConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedItemChangeConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*SyncedItemChangeEdge) graphql.Marshaler {
+			return ec.marshalNSyncedItemChangeEdge2ᚕᚖsparkiᚗappᚋintegrationsᚋgraphᚐSyncedItemChangeEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedItemChangeConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedItemChangeConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedItemChangeEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncedItemChangeConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *SyncedItemChangeConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedItemChangeConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.ItemChange) graphql.Marshaler {
+			return ec.marshalNSyncedItemChange2ᚕᚖsparkiᚗappᚋintegrationsᚐItemChangeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedItemChangeConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedItemChangeConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedItemChange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncedItemChangeConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *SyncedItemChangeConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedItemChangeConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedItemChangeConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedItemChangeConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncedItemChangeConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *SyncedItemChangeConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedItemChangeConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.SyncedItemChangeConnection().TotalCount(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedItemChangeConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedItemChangeConnection", field, true, true, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _SyncedItemChangeEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *SyncedItemChangeEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedItemChangeEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedItemChangeEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedItemChangeEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _SyncedItemChangeEdge_node(ctx context.Context, field graphql.CollectedField, obj *SyncedItemChangeEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedItemChangeEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.ItemChange) graphql.Marshaler {
+			return ec.marshalNSyncedItemChange2ᚖsparkiᚗappᚋintegrationsᚐItemChange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedItemChangeEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedItemChangeEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedItemChange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SyncedItemConnection_edges(ctx context.Context, field graphql.CollectedField, obj *SyncedItemConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11932,6 +13879,210 @@ func (ec *executionContext) unmarshalInputActivityFilter(ctx context.Context, ob
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputAddressInput(ctx context.Context, obj any) (AddressInput, error) {
+	var it AddressInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"street", "houseNumber", "houseNumberAddition", "postalCode", "city", "stateOrProvince", "country"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "street":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("street"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Street = graphql.OmittableOf(data)
+		case "houseNumber":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("houseNumber"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.HouseNumber = graphql.OmittableOf(data)
+		case "houseNumberAddition":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("houseNumberAddition"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.HouseNumberAddition = graphql.OmittableOf(data)
+		case "postalCode":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("postalCode"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.PostalCode = graphql.OmittableOf(data)
+		case "city":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("city"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.City = graphql.OmittableOf(data)
+		case "stateOrProvince":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("stateOrProvince"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.StateOrProvince = graphql.OmittableOf(data)
+		case "country":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("country"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Country = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputCoordinatesInput(ctx context.Context, obj any) (CoordinatesInput, error) {
+	var it CoordinatesInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"latitude", "longitude"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "latitude":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("latitude"))
+			data, err := ec.unmarshalNFloat2float64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Latitude = data
+		case "longitude":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("longitude"))
+			data, err := ec.unmarshalNFloat2float64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Longitude = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputDetailRowInput(ctx context.Context, obj any) (DetailRowInput, error) {
+	var it DetailRowInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"key", "label", "value", "unit"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "key":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("key"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Key = data
+		case "label":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("label"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Label = data
+		case "value":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("value"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Value = data
+		case "unit":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("unit"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Unit = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputPriceInput(ctx context.Context, obj any) (PriceInput, error) {
+	var it PriceInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"amount", "currency", "label"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "amount":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("amount"))
+			data, err := ec.unmarshalODecimal2ᚖsparkiᚗappᚋintegrationsᚐDecimal(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Amount = graphql.OmittableOf(data)
+		case "currency":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("currency"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Currency = graphql.OmittableOf(data)
+		case "label":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("label"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Label = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputProjectFilter(ctx context.Context, obj any) (sparki.ProjectFilter, error) {
 	var it sparki.ProjectFilter
 	if obj == nil {
@@ -11978,6 +14129,157 @@ func (ec *executionContext) unmarshalInputProjectFilter(ctx context.Context, obj
 				return it, err
 			}
 			it.Search = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputProjectInput(ctx context.Context, obj any) (ProjectInput, error) {
+	var it ProjectInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"title", "description", "longDescriptionHeading", "longDescription", "price", "transactionType", "status", "category", "address", "coordinates", "details", "appointmentMinutes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "title":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Title = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "longDescriptionHeading":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("longDescriptionHeading"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LongDescriptionHeading = graphql.OmittableOf(data)
+		case "longDescription":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("longDescription"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LongDescription = graphql.OmittableOf(data)
+		case "price":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("price"))
+			data, err := ec.unmarshalOPriceInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐPriceInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Price = graphql.OmittableOf(data)
+		case "transactionType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("transactionType"))
+			data, err := ec.unmarshalOTransactionType2ᚖsparkiᚗappᚋintegrationsᚐTransactionType(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TransactionType = graphql.OmittableOf(data)
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOProjectStatus2ᚖsparkiᚗappᚋintegrationsᚐProjectStatus(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = graphql.OmittableOf(data)
+		case "category":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("category"))
+			data, err := ec.unmarshalOProjectCategory2ᚖsparkiᚗappᚋintegrationsᚐProjectCategory(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Category = graphql.OmittableOf(data)
+		case "address":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("address"))
+			data, err := ec.unmarshalOAddressInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAddressInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Address = graphql.OmittableOf(data)
+		case "coordinates":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("coordinates"))
+			data, err := ec.unmarshalOCoordinatesInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐCoordinatesInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Coordinates = graphql.OmittableOf(data)
+		case "details":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("details"))
+			data, err := ec.unmarshalODetailRowInput2ᚕᚖsparkiᚗappᚋintegrationsᚋgraphᚐDetailRowInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Details = graphql.OmittableOf(data)
+		case "appointmentMinutes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("appointmentMinutes"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AppointmentMinutes = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputProjectMediaInput(ctx context.Context, obj any) (ProjectMediaInput, error) {
+	var it ProjectMediaInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"kind", "url", "title"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalNProjectMediaKind2sparkiᚗappᚋintegrationsᚐMediaKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = data
+		case "url":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("url"))
+			data, err := ec.unmarshalNURL2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.URL = data
+		case "title":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("title"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Title = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -12890,6 +15192,54 @@ func (ec *executionContext) _DetailRow(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+var fieldChangeImplementors = []string{"FieldChange"}
+
+func (ec *executionContext) _FieldChange(ctx context.Context, sel ast.SelectionSet, obj *sparki.FieldChange) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, fieldChangeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("FieldChange")
+		case "field":
+			out.Values[i] = ec._FieldChange_field(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "before":
+			out.Values[i] = ec._FieldChange_before(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "after":
+			out.Values[i] = ec._FieldChange_after(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var integrationImplementors = []string{"Integration", "Node"}
 
 func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionSet, obj *sparki.Integration) graphql.Marshaler {
@@ -13186,6 +15536,69 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 	return out
 }
 
+var linkPreviewImplementors = []string{"LinkPreview"}
+
+func (ec *executionContext) _LinkPreview(ctx context.Context, sel ast.SelectionSet, obj *sparki.LinkPreview) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, linkPreviewImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LinkPreview")
+		case "token":
+			out.Values[i] = ec._LinkPreview_token(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "syncedItem":
+			out.Values[i] = ec._LinkPreview_syncedItem(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changes":
+			out.Values[i] = ec._LinkPreview_changes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "mediaAdded":
+			out.Values[i] = ec._LinkPreview_mediaAdded(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "mediaRemoved":
+			out.Values[i] = ec._LinkPreview_mediaRemoved(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "mediaKept":
+			out.Values[i] = ec._LinkPreview_mediaKept(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var listingImplementors = []string{"Listing"}
 
 func (ec *executionContext) _Listing(ctx context.Context, sel ast.SelectionSet, obj *sparki.Listing) graphql.Marshaler {
@@ -13431,6 +15844,55 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "disconnectProject":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_disconnectProject(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createProject":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createProject(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateProject":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateProject(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resetProjectFields":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_resetProjectFields(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setProjectLifecycle":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_setProjectLifecycle(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reviewProject":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_reviewProject(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "addProjectMedia":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_addProjectMedia(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "removeProjectMedia":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_removeProjectMedia(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -13801,6 +16263,44 @@ func (ec *executionContext) _Project(ctx context.Context, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "fields":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Project_fields(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "needsReview":
 			out.Values[i] = ec._Project_needsReview(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -13948,6 +16448,69 @@ func (ec *executionContext) _ProjectEdge(ctx context.Context, sel ast.SelectionS
 		case "node":
 			out.Values[i] = ec._ProjectEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var projectFieldStateImplementors = []string{"ProjectFieldState"}
+
+func (ec *executionContext) _ProjectFieldState(ctx context.Context, sel ast.SelectionSet, obj *sparki.ProjectFieldState) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, projectFieldStateImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ProjectFieldState")
+		case "field":
+			out.Values[i] = ec._ProjectFieldState_field(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "owner":
+			out.Values[i] = ec._ProjectFieldState_owner(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "providerValue":
+			out.Values[i] = ec._ProjectFieldState_providerValue(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "differs":
+			out.Values[i] = ec._ProjectFieldState_differs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changedAt":
+			out.Values[i] = ec._ProjectFieldState_changedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "changedBy":
+			out.Values[i] = ec._ProjectFieldState_changedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -14462,6 +17025,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 					}
 				}()
 				res = ec._Query_projects(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "linkPreview":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_linkPreview(ctx, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -15504,6 +18089,221 @@ func (ec *executionContext) _SyncedItem(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "history":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SyncedItem_history(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var syncedItemChangeImplementors = []string{"SyncedItemChange"}
+
+func (ec *executionContext) _SyncedItemChange(ctx context.Context, sel ast.SelectionSet, obj *sparki.ItemChange) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncedItemChangeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncedItemChange")
+		case "at":
+			out.Values[i] = ec._SyncedItemChange_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cause":
+			out.Values[i] = ec._SyncedItemChange_cause(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changes":
+			out.Values[i] = ec._SyncedItemChange_changes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var syncedItemChangeConnectionImplementors = []string{"SyncedItemChangeConnection"}
+
+func (ec *executionContext) _SyncedItemChangeConnection(ctx context.Context, sel ast.SelectionSet, obj *SyncedItemChangeConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncedItemChangeConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncedItemChangeConnection")
+		case "edges":
+			out.Values[i] = ec._SyncedItemChangeConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "nodes":
+			out.Values[i] = ec._SyncedItemChangeConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pageInfo":
+			out.Values[i] = ec._SyncedItemChangeConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalCount":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SyncedItemChangeConnection_totalCount(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var syncedItemChangeEdgeImplementors = []string{"SyncedItemChangeEdge"}
+
+func (ec *executionContext) _SyncedItemChangeEdge(ctx context.Context, sel ast.SelectionSet, obj *SyncedItemChangeEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncedItemChangeEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncedItemChangeEdge")
+		case "cursor":
+			out.Values[i] = ec._SyncedItemChangeEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._SyncedItemChangeEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -16330,6 +19130,23 @@ func (ec *executionContext) marshalNBoolean2bool(ctx context.Context, sel ast.Se
 	return res
 }
 
+func (ec *executionContext) unmarshalNChangeCause2sparkiᚗappᚋintegrationsᚐChangeCause(ctx context.Context, v any) (sparki.ChangeCause, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.ChangeCause(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNChangeCause2sparkiᚗappᚋintegrationsᚐChangeCause(ctx context.Context, sel ast.SelectionSet, v sparki.ChangeCause) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) marshalNConnection2sparkiᚗappᚋintegrationsᚐConnection(ctx context.Context, sel ast.SelectionSet, v sparki.Connection) graphql.Marshaler {
 	return ec._Connection(ctx, sel, &v)
 }
@@ -16385,6 +19202,54 @@ func (ec *executionContext) marshalNDetailRow2ᚕsparkiᚗappᚋintegrationsᚐD
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalNDetailRowInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐDetailRowInput(ctx context.Context, v any) (*DetailRowInput, error) {
+	res, err := ec.unmarshalInputDetailRowInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFieldChange2ᚕᚖsparkiᚗappᚋintegrationsᚐFieldChangeᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.FieldChange) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNFieldChange2ᚖsparkiᚗappᚋintegrationsᚐFieldChange(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNFieldChange2ᚖsparkiᚗappᚋintegrationsᚐFieldChange(ctx context.Context, sel ast.SelectionSet, v *sparki.FieldChange) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._FieldChange(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNFieldOwner2sparkiᚗappᚋintegrationsᚐFieldOwner(ctx context.Context, v any) (sparki.FieldOwner, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.FieldOwner(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFieldOwner2sparkiᚗappᚋintegrationsᚐFieldOwner(ctx context.Context, sel ast.SelectionSet, v sparki.FieldOwner) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) (float64, error) {
@@ -16459,6 +19324,16 @@ func (ec *executionContext) marshalNIntegration2ᚖsparkiᚗappᚋintegrations�
 		return graphql.Null
 	}
 	return ec._Integration(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNLinkPreview2ᚖsparkiᚗappᚋintegrationsᚐLinkPreview(ctx context.Context, sel ast.SelectionSet, v *sparki.LinkPreview) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._LinkPreview(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNListing2ᚖsparkiᚗappᚋintegrationsᚐListing(ctx context.Context, sel ast.SelectionSet, v *sparki.Listing) graphql.Marshaler {
@@ -16664,6 +19539,84 @@ func (ec *executionContext) marshalNProjectEdge2ᚖsparkiᚗappᚋintegrations�
 	return ec._ProjectEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNProjectField2sparkiᚗappᚋintegrationsᚐProjectField(ctx context.Context, v any) (sparki.ProjectField, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.ProjectField(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNProjectField2sparkiᚗappᚋintegrationsᚐProjectField(ctx context.Context, sel ast.SelectionSet, v sparki.ProjectField) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNProjectField2ᚕsparkiᚗappᚋintegrationsᚐProjectFieldᚄ(ctx context.Context, v any) ([]sparki.ProjectField, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]sparki.ProjectField, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNProjectField2sparkiᚗappᚋintegrationsᚐProjectField(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNProjectField2ᚕsparkiᚗappᚋintegrationsᚐProjectFieldᚄ(ctx context.Context, sel ast.SelectionSet, v []sparki.ProjectField) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNProjectField2sparkiᚗappᚋintegrationsᚐProjectField(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNProjectFieldState2ᚕᚖsparkiᚗappᚋintegrationsᚐProjectFieldStateᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.ProjectFieldState) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNProjectFieldState2ᚖsparkiᚗappᚋintegrationsᚐProjectFieldState(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNProjectFieldState2ᚖsparkiᚗappᚋintegrationsᚐProjectFieldState(ctx context.Context, sel ast.SelectionSet, v *sparki.ProjectFieldState) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ProjectFieldState(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNProjectInput2sparkiᚗappᚋintegrationsᚋgraphᚐProjectInput(ctx context.Context, v any) (ProjectInput, error) {
+	res, err := ec.unmarshalInputProjectInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNProjectLifecycle2sparkiᚗappᚋintegrationsᚐProjectLifecycle(ctx context.Context, v any) (sparki.ProjectLifecycle, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := sparki.ProjectLifecycle(tmp)
@@ -16705,6 +19658,28 @@ func (ec *executionContext) marshalNProjectMedia2ᚖsparkiᚗappᚋintegrations�
 		return graphql.Null
 	}
 	return ec._ProjectMedia(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNProjectMediaInput2sparkiᚗappᚋintegrationsᚋgraphᚐProjectMediaInput(ctx context.Context, v any) (ProjectMediaInput, error) {
+	res, err := ec.unmarshalInputProjectMediaInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNProjectMediaKind2sparkiᚗappᚋintegrationsᚐMediaKind(ctx context.Context, v any) (sparki.MediaKind, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.MediaKind(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNProjectMediaKind2sparkiᚗappᚋintegrationsᚐMediaKind(ctx context.Context, sel ast.SelectionSet, v sparki.MediaKind) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalNProjectOrderField2sparkiᚗappᚋintegrationsᚋgraphᚐProjectOrderField(ctx context.Context, v any) (ProjectOrderField, error) {
@@ -16752,6 +19727,23 @@ func (ec *executionContext) marshalNProvider2ᚖsparkiᚗappᚋintegrationsᚋpr
 		return graphql.Null
 	}
 	return ec._Provider(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNReviewDecision2sparkiᚗappᚋintegrationsᚐReviewDecision(ctx context.Context, v any) (sparki.ReviewDecision, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.ReviewDecision(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNReviewDecision2sparkiᚗappᚋintegrationsᚐReviewDecision(ctx context.Context, sel ast.SelectionSet, v sparki.ReviewDecision) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalNSaveIntegrationInput2sparkiᚗappᚋintegrationsᚋgraphᚐSaveIntegrationInput(ctx context.Context, v any) (SaveIntegrationInput, error) {
@@ -17060,6 +20052,68 @@ func (ec *executionContext) marshalNSyncedItem2ᚖsparkiᚗappᚋintegrationsᚐ
 		return graphql.Null
 	}
 	return ec._SyncedItem(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSyncedItemChange2ᚕᚖsparkiᚗappᚋintegrationsᚐItemChangeᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.ItemChange) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSyncedItemChange2ᚖsparkiᚗappᚋintegrationsᚐItemChange(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSyncedItemChange2ᚖsparkiᚗappᚋintegrationsᚐItemChange(ctx context.Context, sel ast.SelectionSet, v *sparki.ItemChange) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._SyncedItemChange(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSyncedItemChangeConnection2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐSyncedItemChangeConnection(ctx context.Context, sel ast.SelectionSet, v *SyncedItemChangeConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._SyncedItemChangeConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSyncedItemChangeEdge2ᚕᚖsparkiᚗappᚋintegrationsᚋgraphᚐSyncedItemChangeEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*SyncedItemChangeEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSyncedItemChangeEdge2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐSyncedItemChangeEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSyncedItemChangeEdge2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐSyncedItemChangeEdge(ctx context.Context, sel ast.SelectionSet, v *SyncedItemChangeEdge) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._SyncedItemChangeEdge(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNSyncedItemConnection2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐSyncedItemConnection(ctx context.Context, sel ast.SelectionSet, v *SyncedItemConnection) graphql.Marshaler {
@@ -17382,6 +20436,14 @@ func (ec *executionContext) marshalOActivityType2ᚕsparkiᚗappᚋintegrations�
 	return ret
 }
 
+func (ec *executionContext) unmarshalOAddressInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAddressInput(ctx context.Context, v any) (*AddressInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAddressInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalOBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -17419,6 +20481,14 @@ func (ec *executionContext) marshalOCoordinates2ᚖsparkiᚗappᚋintegrations�
 	return ec._Coordinates(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOCoordinatesInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐCoordinatesInput(ctx context.Context, v any) (*CoordinatesInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCoordinatesInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
 	if v == nil {
 		return nil, nil
@@ -17454,6 +20524,23 @@ func (ec *executionContext) marshalODecimal2ᚖsparkiᚗappᚋintegrationsᚐDec
 	_ = ctx
 	res := graphql.MarshalString(string(*v))
 	return res
+}
+
+func (ec *executionContext) unmarshalODetailRowInput2ᚕᚖsparkiᚗappᚋintegrationsᚋgraphᚐDetailRowInputᚄ(ctx context.Context, v any) ([]*DetailRowInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*DetailRowInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNDetailRowInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐDetailRowInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) unmarshalOID2ᚖstring(ctx context.Context, v any) (*string, error) {
@@ -17550,6 +20637,14 @@ func (ec *executionContext) marshalOPrice2ᚖsparkiᚗappᚋintegrationsᚐPrice
 	return ec._Price(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOPriceInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐPriceInput(ctx context.Context, v any) (*PriceInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputPriceInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalOProject2ᚖsparkiᚗappᚋintegrationsᚐProject(ctx context.Context, sel ast.SelectionSet, v *sparki.Project) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -17623,6 +20718,25 @@ func (ec *executionContext) unmarshalOProjectOrder2ᚖsparkiᚗappᚋintegration
 	}
 	res, err := ec.unmarshalInputProjectOrder(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOProjectStatus2ᚖsparkiᚗappᚋintegrationsᚐProjectStatus(ctx context.Context, v any) (*sparki.ProjectStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.ProjectStatus(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOProjectStatus2ᚖsparkiᚗappᚋintegrationsᚐProjectStatus(ctx context.Context, sel ast.SelectionSet, v *sparki.ProjectStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
 }
 
 func (ec *executionContext) marshalOProvenance2ᚖsparkiᚗappᚋintegrationsᚐProvenance(ctx context.Context, sel ast.SelectionSet, v *sparki.Provenance) graphql.Marshaler {

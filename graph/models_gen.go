@@ -45,6 +45,44 @@ type AddOn struct {
 	Integration *sparki.Integration `json:"integration"`
 }
 
+// Where a property is.
+type AddressInput struct {
+	// Without house number.
+	Street graphql.Omittable[*string] `json:"street"`
+	// Digits only.
+	HouseNumber graphql.Omittable[*string] `json:"houseNumber"`
+	// Letter or addition, for example A or 2.
+	HouseNumberAddition graphql.Omittable[*string] `json:"houseNumberAddition"`
+	// For example "1015 CN".
+	PostalCode graphql.Omittable[*string] `json:"postalCode"`
+	// The place.
+	City graphql.Omittable[*string] `json:"city"`
+	// For example Utrecht.
+	StateOrProvince graphql.Omittable[*string] `json:"stateOrProvince"`
+	// ISO 3166-1 alpha-2.
+	Country graphql.Omittable[*string] `json:"country"`
+}
+
+// A point on the map, WGS 84.
+type CoordinatesInput struct {
+	// Degrees north, -90 to 90.
+	Latitude float64 `json:"latitude"`
+	// Degrees east, -180 to 180.
+	Longitude float64 `json:"longitude"`
+}
+
+// One row of the details table.
+type DetailRowInput struct {
+	// Stable name, for example livingArea.
+	Key string `json:"key"`
+	// Name for people.
+	Label string `json:"label"`
+	// Value for people, without its unit.
+	Value string `json:"value"`
+	// For example m².
+	Unit graphql.Omittable[*string] `json:"unit"`
+}
+
 // What can be changed. Needs the permission that each field names.
 type Mutation struct {
 }
@@ -59,6 +97,16 @@ type PageInfo struct {
 	StartCursor *string `json:"startCursor"`
 	// The cursor of the last node: give it as `after` for the page that follows; null on an empty page.
 	EndCursor *string `json:"endCursor"`
+}
+
+// What is asked.
+type PriceInput struct {
+	// The amount, for example "425000.00"; without one only the label is shown.
+	Amount graphql.Omittable[*sparki.Decimal] `json:"amount"`
+	// ISO 4217; EUR when left out.
+	Currency graphql.Omittable[*string] `json:"currency"`
+	// What to show; made from amount and currency when left out.
+	Label graphql.Omittable[*string] `json:"label"`
 }
 
 // A page of projects.
@@ -81,6 +129,44 @@ type ProjectEdge struct {
 	Cursor string `json:"cursor"`
 	// The project.
 	Node *sparki.Project `json:"node"`
+}
+
+// What a project says. Omitted fields stay as they are, null clears. On create, title is required.
+type ProjectInput struct {
+	// One line, at most 300 characters.
+	Title graphql.Omittable[*string] `json:"title"`
+	// A short text.
+	Description graphql.Omittable[*string] `json:"description"`
+	// The heading above the long text.
+	LongDescriptionHeading graphql.Omittable[*string] `json:"longDescriptionHeading"`
+	// The full text.
+	LongDescription graphql.Omittable[*string] `json:"longDescription"`
+	// What is asked.
+	Price graphql.Omittable[*PriceInput] `json:"price"`
+	// For sale, for rent or both.
+	TransactionType graphql.Omittable[*sparki.TransactionType] `json:"transactionType"`
+	// Where the offer stands; null is AVAILABLE.
+	Status graphql.Omittable[*sparki.ProjectStatus] `json:"status"`
+	// The kind of property; null is OTHER.
+	Category graphql.Omittable[*sparki.ProjectCategory] `json:"category"`
+	// Where it is; replaces every part of the address.
+	Address graphql.Omittable[*AddressInput] `json:"address"`
+	// Where it is on a map.
+	Coordinates graphql.Omittable[*CoordinatesInput] `json:"coordinates"`
+	// The rows of the details table; replaces all of them.
+	Details graphql.Omittable[[]*DetailRowInput] `json:"details"`
+	// Length of one appointment in minutes, 5 to 480; null is 30.
+	AppointmentMinutes graphql.Omittable[*int] `json:"appointmentMinutes"`
+}
+
+// A picture or floor plan that a person adds.
+type ProjectMediaInput struct {
+	// Where it goes.
+	Kind sparki.MediaKind `json:"kind"`
+	// Where it is served.
+	URL string `json:"url"`
+	// The caption.
+	Title graphql.Omittable[*string] `json:"title"`
 }
 
 // In what order projects are listed. Projects without the value come last.
@@ -167,6 +253,28 @@ type SyncRunEdge struct {
 	Cursor string `json:"cursor"`
 	// The run.
 	Node *sparki.SyncRun `json:"node"`
+}
+
+// A page of an item's history.
+type SyncedItemChangeConnection struct {
+	// The changes with their cursors.
+	Edges []*SyncedItemChangeEdge `json:"edges"`
+	// The changes.
+	Nodes []*sparki.ItemChange `json:"nodes"`
+	// Where the page lies.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are in all; counted only when asked for.
+	TotalCount int `json:"totalCount"`
+	// Count counts the whole list.
+	Count sparki.Counter `json:"-"`
+}
+
+// A change in a page.
+type SyncedItemChangeEdge struct {
+	// The place of this change in the history.
+	Cursor string `json:"cursor"`
+	// The change.
+	Node *sparki.ItemChange `json:"node"`
 }
 
 // A page of items.

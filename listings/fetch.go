@@ -170,7 +170,7 @@ func (s *Service) saveFetch(ctx context.Context, tx *db.Tx, i *sparki.Integratio
 		// Switched off, or other settings: what was read may be another CRM's, so it is read again.
 		return tx.RetryFetch(ctx, f, 0, "the settings changed while it was read")
 	}
-	if _, err := s.save(ctx, tx, i, []reading{{found, f.ReadAt}}); err != nil {
+	if _, err := s.save(ctx, tx, i, f.Cause, []reading{{found, f.ReadAt}}); err != nil {
 		return err
 	}
 	_, err = tx.FinishFetch(ctx, f)

@@ -61,7 +61,7 @@ func (s *Service) readMessages(ctx context.Context, tx *db.Tx, integration uuid.
 				SubjectKind: sparki.DeliveryNode, SubjectID: m.DeliveryID})
 		}
 	}
-	hints, err := tx.HintFetches(ctx, integration, refs, db.CauseWebhook)
+	hints, err := tx.HintFetches(ctx, integration, refs, sparki.CauseWebhook)
 	if err != nil {
 		return 0, false, err
 	}

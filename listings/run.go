@@ -178,12 +178,12 @@ func (r *running) readAndSave(ctx context.Context, refs []sparki.Ref, at time.Ti
 		if !now.UpdatedAt.Equal(r.integration.UpdatedAt) {
 			return db.ErrLeaseLost // whoever changed the settings stopped this run
 		}
-		saved, err := r.save(ctx, tx, r.integration, readings)
+		saved, err := r.save(ctx, tx, r.integration, sparki.CauseRun, readings)
 		if err != nil {
 			return err
 		}
 		if len(failed) > 0 {
-			if _, err := tx.HintFetches(ctx, r.integration.ID, failed, db.CauseRun); err != nil {
+			if _, err := tx.HintFetches(ctx, r.integration.ID, failed, sparki.CauseRun); err != nil {
 				return err
 			}
 		}

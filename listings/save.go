@@ -20,7 +20,7 @@ type reading struct {
 
 // save brings items, and the active projects that follow them, up to what was read: in the caller's
 // transaction, and only where it is newer than what is stored. What is unchanged writes nothing.
-func (s *Service) save(ctx context.Context, tx *db.Tx, i *sparki.Integration, readings []reading) (sparki.SyncRunCounts, error) {
+func (s *Service) save(ctx context.Context, tx *db.Tx, i *sparki.Integration, cause sparki.ChangeCause, readings []reading) (sparki.SyncRunCounts, error) {
 	counts := sparki.SyncRunCounts{Processed: len(readings)}
 	info, err := s.Info(i.Provider)
 	if err != nil {
@@ -61,11 +61,14 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, i *sparki.Integration, re
 		}
 		writes = append(writes, write)
 	}
-	t := &telling{tx: tx, integration: i, known: known}
+	t := &telling{tx: tx, integration: i, cause: cause, known: known, history: map[uuid.UUID][]*sparki.FieldChange{}}
 	if err := s.saveChanged(ctx, t, writes); err != nil {
 		return counts, err
 	}
 	if err := s.saveGone(ctx, t, gone); err != nil {
+		return counts, err
+	}
+	if err := tx.WriteHistory(ctx, cause, t.history); err != nil {
 		return counts, err
 	}
 	counts.Created, counts.Updated, counts.Deactivated = t.created, t.updated, t.deactivated
@@ -92,11 +95,13 @@ func itemWrite(r reading, mappingVersion int) (db.ItemWrite, error) {
 	}, nil
 }
 
-// telling counts and announces what happens to items.
+// telling counts, notes and announces what happens to items.
 type telling struct {
 	tx                            *db.Tx
 	integration                   *sparki.Integration
+	cause                         sparki.ChangeCause
 	known                         map[string]db.KnownItem
+	history                       map[uuid.UUID][]*sparki.FieldChange // by item
 	created, updated, deactivated int
 }
 
@@ -108,6 +113,10 @@ func (t *telling) item(what sparki.ActivityType, id uuid.UUID, title string) {
 func (s *Service) saveChanged(ctx context.Context, t *telling, writes []db.ItemWrite) error {
 	if len(writes) == 0 {
 		return nil
+	}
+	before, err := t.before(ctx, writes)
+	if err != nil {
+		return err
 	}
 	written, err := t.tx.UpsertItems(ctx, t.integration.ID, writes)
 	if err != nil {
@@ -121,24 +130,25 @@ func (s *Service) saveChanged(ctx context.Context, t *telling, writes []db.ItemW
 	var toReview, settled []uuid.UUID
 	for _, w := range written {
 		write := byKey[w.Key]
-		before, title := t.known[w.Key], write.Found.Listing.Title
+		was, title := t.known[w.Key], write.Found.Listing.Title
 		active := write.Found.Inactive == ""
 		if w.Created {
 			t.created++
 			t.item(sparki.ItemCreated, w.ID, title)
 			continue
 		}
+		t.note(w.ID, was, before[w.ID], write.Found)
 		switch {
-		case before.State == sparki.ItemActive && !active:
+		case was.State == sparki.ItemActive && !active:
 			t.deactivated++
 			toReview = append(toReview, w.ID)
 			t.item(sparki.ItemDeactivated, w.ID, title)
-		case before.State == sparki.ItemInactive && active:
+		case was.State == sparki.ItemInactive && active:
 			t.updated++
 			settled = append(settled, w.ID)
 			follow[w.ID] = write.Found.Listing
 			t.item(sparki.ItemReactivated, w.ID, title)
-		case string(before.ListingHash) != string(write.ListingHash):
+		case string(was.ListingHash) != string(write.ListingHash):
 			t.updated++
 			t.item(sparki.ItemUpdated, w.ID, title)
 			if active {
@@ -150,6 +160,34 @@ func (s *Service) saveChanged(ctx context.Context, t *telling, writes []db.ItemW
 		return err
 	}
 	return refreshProjects(ctx, t, follow)
+}
+
+// before reads the listings that are about to be replaced.
+func (t *telling) before(ctx context.Context, writes []db.ItemWrite) (map[uuid.UUID]*sparki.Listing, error) {
+	var ids []uuid.UUID
+	for _, w := range writes {
+		if was, stored := t.known[w.Found.Ref.Key()]; stored {
+			ids = append(ids, was.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return t.tx.Listings(ctx, ids)
+}
+
+// note adds to an item's history what is about to change; nothing when only the CRM's stamp does.
+func (t *telling) note(id uuid.UUID, was db.KnownItem, before *sparki.Listing, found *sparki.Found) {
+	var changes []*sparki.FieldChange
+	if before != nil && found.Listing != nil {
+		changes = sparki.Diff(before, found.Listing)
+	}
+	if is := db.StateOf(found); was.State != is {
+		changes = append(changes, &sparki.FieldChange{Field: "STATE", Before: was.State, After: is})
+	}
+	if len(changes) > 0 {
+		t.history[id] = changes
+	}
 }
 
 func setReview(ctx context.Context, tx *db.Tx, toReview, settled []uuid.UUID) error {
@@ -176,6 +214,7 @@ func (s *Service) saveGone(ctx context.Context, t *telling, gone []reading) erro
 			continue
 		}
 		t.deactivated++
+		t.note(before.ID, before, nil, r.found)
 		t.item(sparki.ItemDeactivated, before.ID, before.Title)
 		if err := t.tx.SetNeedsReview(ctx, changed, true); err != nil {
 			return err
@@ -210,18 +249,21 @@ func refreshProjects(ctx context.Context, t *telling, follow map[uuid.UUID]*spar
 	return nil
 }
 
-// refreshProject makes a project's content and managed media those of a listing; false when they are already.
+// refreshProject lets a project take over from a listing what belongs to the CRM; false when it has it already.
 func refreshProject(ctx context.Context, tx *db.Tx, p *sparki.Project, l *sparki.Listing) (bool, error) {
+	next := sparki.Follow(p.Listing, l, p.Overrides)
 	have, err := db.EncodeListing(p.Listing)
 	if err != nil {
 		return false, err
 	}
-	want, err := db.EncodeListing(l)
+	want, err := db.EncodeListing(next)
 	if err != nil || string(have) == string(want) {
 		return false, err
 	}
-	if err := tx.RefreshProject(ctx, p.ID, l); err != nil {
+	p.Listing = next
+	if err := tx.UpdateProject(ctx, p, true); err != nil {
 		return false, err
 	}
-	return true, tx.ReplaceManagedMedia(ctx, p.ID, sparki.ManagedMedia(l))
+	media, kinds := sparki.MediaToFollow(l, p.Overrides)
+	return true, tx.ReplaceManagedMedia(ctx, p.ID, media, kinds)
 }

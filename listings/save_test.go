@@ -179,7 +179,7 @@ func TestStaleGuard(t *testing.T) {
 	store := func(r reading) {
 		t.Helper()
 		err := b.DB.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) error {
-			_, err := b.save(t.Context(), tx, b.integration, []reading{r})
+			_, err := b.save(t.Context(), tx, b.integration, sparki.CauseWebhook, []reading{r})
 			return err
 		})
 		if err != nil {
@@ -275,7 +275,7 @@ func TestProjectsFollow(t *testing.T) {
 	if p := read(); p.Title != "Huis met schuur" || p.Link != nil {
 		t.Errorf("a disconnected project follows: %q, %v", p.Title, p.Link)
 	}
-	linked, err := b.Link(t.Context(), b.who, project.ID, item.ID)
+	linked, err := b.Link(t.Context(), b.who, project.ID, item.ID, nil)
 	if err != nil || linked.Title != "Huis met zwembad" || linked.Link == nil {
 		t.Errorf("linked again: %v, %v", linked, err)
 	}

@@ -146,9 +146,14 @@ func (s *Service) deactivateMissing(ctx context.Context, tx *db.Tx, run *sparki.
 	if err != nil {
 		return err
 	}
+	history := make(map[uuid.UUID][]*sparki.FieldChange, len(changed))
 	for _, id := range changed {
+		history[id] = []*sparki.FieldChange{{Field: "STATE", Before: sparki.ItemActive, After: sparki.ItemInactive}}
 		tx.Tell(sparki.Activity{Type: sparki.ItemDeactivated, Actor: sparki.SyncActor, Params: map[string]string{"title": titles[id]},
 			IntegrationID: &run.IntegrationID, SubjectKind: sparki.ItemNode, SubjectID: id})
+	}
+	if err := tx.WriteHistory(ctx, sparki.CauseManual, history); err != nil {
+		return err
 	}
 	if err := tx.CountDeactivated(ctx, run.ID, len(changed)); err != nil {
 		return err

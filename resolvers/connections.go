@@ -87,3 +87,13 @@ func activityConnection(p *sparki.Page[*sparki.Activity], err error) (*graph.Act
 	return &graph.ActivityConnection{Nodes: p.Nodes, PageInfo: pageInfo(p), Count: p.Count,
 		Edges: edges(p, func(c string, n *sparki.Activity) *graph.ActivityEdge { return &graph.ActivityEdge{Cursor: c, Node: n} })}, nil
 }
+
+func historyConnection(p *sparki.Page[*sparki.ItemChange], err error) (*graph.SyncedItemChangeConnection, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &graph.SyncedItemChangeConnection{Nodes: p.Nodes, PageInfo: pageInfo(p), Count: p.Count,
+		Edges: edges(p, func(c string, n *sparki.ItemChange) *graph.SyncedItemChangeEdge {
+			return &graph.SyncedItemChangeEdge{Cursor: c, Node: n}
+		})}, nil
+}

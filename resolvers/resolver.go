@@ -213,3 +213,19 @@ func mediaOf(ctx context.Context, p *sparki.Project, kind sparki.MediaKind) ([]*
 	}
 	return media, err
 }
+
+// thumbnail picks the small picture: the person's if the field is his, else the CRM's.
+func thumbnail(p *sparki.Project, media []*sparki.ProjectMedia) *sparki.ProjectMedia {
+	wanted := sparki.MediaManaged
+	if _, overridden := p.Overrides[sparki.FieldThumbnail]; overridden {
+		wanted = sparki.MediaManual
+	}
+	var other *sparki.ProjectMedia
+	for _, m := range media {
+		if m.Origin == wanted {
+			return m
+		}
+		other = m
+	}
+	return other
+}

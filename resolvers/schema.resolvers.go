@@ -9,7 +9,6 @@ import (
 	"context"
 
 	"github.com/google/uuid"
-
 	sparki "sparki.app/integrations"
 	"sparki.app/integrations/db"
 	"sparki.app/integrations/graph"
@@ -129,7 +128,7 @@ func (r *mutationResolver) ImportSyncedItem(ctx context.Context, syncedItemID st
 	return projectPayload(r.Listings.Import(ctx, who, id))
 }
 
-func (r *mutationResolver) LinkProject(ctx context.Context, projectID string, syncedItemID string) (*graph.ProjectPayload, error) {
+func (r *mutationResolver) LinkProject(ctx context.Context, projectID string, syncedItemID string, previewToken *string) (*graph.ProjectPayload, error) {
 	who, id, err := needFor(ctx, sparki.EditProjects, sparki.ProjectNode, projectID)
 	if err != nil {
 		return nil, err
@@ -138,7 +137,7 @@ func (r *mutationResolver) LinkProject(ctx context.Context, projectID string, sy
 	if err != nil {
 		return nil, err
 	}
-	return projectPayload(r.Listings.Link(ctx, who, id, item))
+	return projectPayload(r.Listings.Link(ctx, who, id, item, previewToken))
 }
 
 func (r *mutationResolver) DisconnectProject(ctx context.Context, projectID string) (*graph.ProjectPayload, error) {
@@ -149,12 +148,77 @@ func (r *mutationResolver) DisconnectProject(ctx context.Context, projectID stri
 	return projectPayload(r.Listings.Disconnect(ctx, who, id))
 }
 
-func (r *projectResolver) Thumbnail(ctx context.Context, obj *sparki.Project) (*sparki.ProjectMedia, error) {
-	media, err := mediaOf(ctx, obj, sparki.MediaThumbnail)
-	if err != nil || len(media) == 0 {
+func (r *mutationResolver) CreateProject(ctx context.Context, input graph.ProjectInput) (*graph.ProjectPayload, error) {
+	who, err := need(ctx, sparki.EditProjects)
+	if err != nil {
 		return nil, err
 	}
-	return media[0], nil
+	patch, err := projectPatch(input)
+	if err != nil {
+		return projectPayload(nil, err)
+	}
+	return projectPayload(r.Listings.Create(ctx, who, patch))
+}
+
+func (r *mutationResolver) UpdateProject(ctx context.Context, projectID string, input graph.ProjectInput) (*graph.ProjectPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditProjects, sparki.ProjectNode, projectID)
+	if err != nil {
+		return nil, err
+	}
+	patch, err := projectPatch(input)
+	if err != nil {
+		return projectPayload(nil, err)
+	}
+	return projectPayload(r.Listings.Update(ctx, who, id, patch))
+}
+
+func (r *mutationResolver) ResetProjectFields(ctx context.Context, projectID string, fields []sparki.ProjectField) (*graph.ProjectPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditProjects, sparki.ProjectNode, projectID)
+	if err != nil {
+		return nil, err
+	}
+	return projectPayload(r.Listings.ResetFields(ctx, who, id, fields))
+}
+
+func (r *mutationResolver) SetProjectLifecycle(ctx context.Context, projectID string, lifecycle sparki.ProjectLifecycle) (*graph.ProjectPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditProjects, sparki.ProjectNode, projectID)
+	if err != nil {
+		return nil, err
+	}
+	return projectPayload(r.Listings.SetLifecycle(ctx, who, id, lifecycle))
+}
+
+func (r *mutationResolver) ReviewProject(ctx context.Context, projectID string, decision sparki.ReviewDecision) (*graph.ProjectPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditProjects, sparki.ProjectNode, projectID)
+	if err != nil {
+		return nil, err
+	}
+	return projectPayload(r.Listings.Review(ctx, who, id, decision))
+}
+
+func (r *mutationResolver) AddProjectMedia(ctx context.Context, projectID string, input graph.ProjectMediaInput) (*graph.ProjectPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditProjects, sparki.ProjectNode, projectID)
+	if err != nil {
+		return nil, err
+	}
+	title, err := mediaInput(input)
+	if err != nil {
+		return projectPayload(nil, err)
+	}
+	return projectPayload(r.Listings.AddMedia(ctx, who, id, input.Kind, input.URL, title))
+}
+
+func (r *mutationResolver) RemoveProjectMedia(ctx context.Context, mediaID string) (*graph.ProjectPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditProjects, sparki.MediaNode, mediaID)
+	if err != nil {
+		return nil, err
+	}
+	return projectPayload(r.Listings.RemoveMedia(ctx, who, id))
+}
+
+func (r *projectResolver) Thumbnail(ctx context.Context, obj *sparki.Project) (*sparki.ProjectMedia, error) {
+	media, err := mediaOf(ctx, obj, sparki.MediaThumbnail)
+	return thumbnail(obj, media), err
 }
 
 func (r *projectResolver) Images(ctx context.Context, obj *sparki.Project) ([]*sparki.ProjectMedia, error) {
@@ -163,6 +227,17 @@ func (r *projectResolver) Images(ctx context.Context, obj *sparki.Project) ([]*s
 
 func (r *projectResolver) FloorPlans(ctx context.Context, obj *sparki.Project) ([]*sparki.ProjectMedia, error) {
 	return mediaOf(ctx, obj, sparki.MediaFloorPlan)
+}
+
+func (r *projectResolver) Fields(ctx context.Context, obj *sparki.Project) ([]*sparki.ProjectFieldState, error) {
+	if obj.Link == nil {
+		return nil, nil
+	}
+	item, err := load(ctx).wholeItems(obj.Link.ItemID)
+	if err != nil {
+		return nil, err
+	}
+	return sparki.FieldStates(obj.Listing, item.Listing, obj.Overrides), nil
 }
 
 func (r *projectConnectionResolver) TotalCount(ctx context.Context, obj *graph.ProjectConnection) (int, error) {
@@ -232,6 +307,18 @@ func (r *queryResolver) Projects(ctx context.Context, filter *sparki.ProjectFilt
 	}
 	whole := wantsListings(ctx, []string{"nodes"}, []string{"edges", "node"})
 	return projectConnection(r.DB.Projects(ctx, who.PortalID, orAll(filter), projectOrder(orderBy), pageArgs(first, after), whole))
+}
+
+func (r *queryResolver) LinkPreview(ctx context.Context, projectID string, syncedItemID string) (*sparki.LinkPreview, error) {
+	who, id, err := needFor(ctx, sparki.View, sparki.ProjectNode, projectID)
+	if err != nil {
+		return nil, err
+	}
+	item, err := sparki.ItemNode.Parse(syncedItemID)
+	if err != nil {
+		return nil, err
+	}
+	return r.Listings.Preview(ctx, who, id, item)
 }
 
 func (r *queryResolver) Activity(ctx context.Context, filter *sparki.ActivityFilter, first *int, after *string) (*graph.ActivityConnection, error) {
@@ -311,6 +398,14 @@ func (r *syncedItemResolver) Raw(ctx context.Context, obj *sparki.Item) (any, er
 	return rawJSON(raw), err
 }
 
+func (r *syncedItemResolver) History(ctx context.Context, obj *sparki.Item, first *int, after *string) (*graph.SyncedItemChangeConnection, error) {
+	return historyConnection(r.DB.History(ctx, portalOf(ctx), obj.ID, pageArgs(first, after)))
+}
+
+func (r *syncedItemChangeConnectionResolver) TotalCount(ctx context.Context, obj *graph.SyncedItemChangeConnection) (int, error) {
+	return obj.Count(ctx)
+}
+
 func (r *syncedItemConnectionResolver) TotalCount(ctx context.Context, obj *graph.SyncedItemConnection) (int, error) {
 	return obj.Count(ctx)
 }
@@ -362,6 +457,10 @@ func (r *Resolver) SyncStatus() graph.SyncStatusResolver { return &syncStatusRes
 
 func (r *Resolver) SyncedItem() graph.SyncedItemResolver { return &syncedItemResolver{r} }
 
+func (r *Resolver) SyncedItemChangeConnection() graph.SyncedItemChangeConnectionResolver {
+	return &syncedItemChangeConnectionResolver{r}
+}
+
 func (r *Resolver) SyncedItemConnection() graph.SyncedItemConnectionResolver {
 	return &syncedItemConnectionResolver{r}
 }
@@ -373,20 +472,21 @@ func (r *Resolver) SyncedItemFilter() graph.SyncedItemFilterResolver {
 }
 
 type (
-	activityResolver             struct{ *Resolver }
-	activityConnectionResolver   struct{ *Resolver }
-	integrationResolver          struct{ *Resolver }
-	mutationResolver             struct{ *Resolver }
-	projectResolver              struct{ *Resolver }
-	projectConnectionResolver    struct{ *Resolver }
-	projectLinkResolver          struct{ *Resolver }
-	queryResolver                struct{ *Resolver }
-	subscriptionResolver         struct{ *Resolver }
-	syncRunResolver              struct{ *Resolver }
-	syncRunConnectionResolver    struct{ *Resolver }
-	syncStatusResolver           struct{ *Resolver }
-	syncedItemResolver           struct{ *Resolver }
-	syncedItemConnectionResolver struct{ *Resolver }
-	activityFilterResolver       struct{ *Resolver }
-	syncedItemFilterResolver     struct{ *Resolver }
+	activityResolver                   struct{ *Resolver }
+	activityConnectionResolver         struct{ *Resolver }
+	integrationResolver                struct{ *Resolver }
+	mutationResolver                   struct{ *Resolver }
+	projectResolver                    struct{ *Resolver }
+	projectConnectionResolver          struct{ *Resolver }
+	projectLinkResolver                struct{ *Resolver }
+	queryResolver                      struct{ *Resolver }
+	subscriptionResolver               struct{ *Resolver }
+	syncRunResolver                    struct{ *Resolver }
+	syncRunConnectionResolver          struct{ *Resolver }
+	syncStatusResolver                 struct{ *Resolver }
+	syncedItemResolver                 struct{ *Resolver }
+	syncedItemChangeConnectionResolver struct{ *Resolver }
+	syncedItemConnectionResolver       struct{ *Resolver }
+	activityFilterResolver             struct{ *Resolver }
+	syncedItemFilterResolver           struct{ *Resolver }
 )

@@ -12,7 +12,7 @@ import (
 // one, which is ten times the bytes.
 var onCard = []string{"title", "price", "transactionType", "status", "category", "address", "thumbnailUrl"}
 
-// beside are a Project's fields that are no content.
+// beside are a Project's fields that are no content. Its fields are not: they compare it with the listing.
 var beside = []string{"id", "lifecycle", "link", "needsReview", "appointmentMinutes", "createdAt", "updatedAt", "thumbnail", "images", "floorPlans"}
 
 // wantsListings says whether a field below the current one, at this path, asks for more of a listing

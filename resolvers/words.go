@@ -22,6 +22,9 @@ var wording = map[sparki.ActivityType]string{
 	sparki.ProjectLinked:       "A project was linked to {title}",
 	sparki.ProjectDisconnected: "{title} was disconnected from the CRM",
 	sparki.ProjectRefreshed:    "The project {title} was refreshed from the CRM",
+	sparki.ProjectCreated:      "The project {title} was made",
+	sparki.ProjectUpdated:      "The project {title} was changed",
+	sparki.ProjectReviewed:     "The project {title} was reviewed",
 	sparki.DeliveryReceived:    "A webhook delivery was received",
 	sparki.DeliveryFailed:      "A webhook delivery failed: {problem}",
 }

@@ -227,11 +227,21 @@ func (s *Service) CheckAndSync(ctx context.Context, who *sparki.Principal, i *sp
 	return s.DB.Integration(ctx, who.PortalID, i.ID)
 }
 
-func (s *Service) check(ctx context.Context, who *sparki.Principal, i *sparki.Integration, thenSync bool) error {
+// checkWithin bounds a check: whoever asked for it is waiting.
+const checkWithin = 7 * time.Second
+
+func (s *Service) tryLine(ctx context.Context, i *sparki.Integration) error {
+	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	defer cancel()
 	conn, err := s.Connect(ctx, i)
-	if err == nil {
-		err = conn.Check(ctx)
+	if err != nil {
+		return err
 	}
+	return conn.Check(ctx)
+}
+
+func (s *Service) check(ctx context.Context, who *sparki.Principal, i *sparki.Integration, thenSync bool) error {
+	err := s.tryLine(ctx, i)
 	found, ok := sparki.ConnectionAfter(err, time.Now())
 	if !ok {
 		if sparki.KindOf(err) == sparki.Internal || errors.Is(err, context.Canceled) {

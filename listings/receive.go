@@ -15,7 +15,7 @@ import (
 const (
 	flushers    = 2
 	batchSize   = 256
-	keepTimeout = 5 * time.Second
+	keepTimeout = 2 * time.Second
 )
 
 // Inbox keeps webhook deliveries, durably, before they are answered.
@@ -48,14 +48,19 @@ func (in *Inbox) Close() {
 }
 
 // Receive returns when the delivery and its messages are stored for good; only then may the sender
-// be told. Unavailable means that nothing was stored.
+// be told. After an error it may be stored all the same: sent again, it is a double.
 func (in *Inbox) Receive(ctx context.Context, d *sparki.Delivery) error {
 	kept := make(chan error, 1)
 	select {
 	case in.waiting <- entry{d, kept}:
-		return <-kept // it may be stored from here on, whether the sender still waits or not
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	select {
+	case err := <-kept:
+		return err
+	case <-ctx.Done():
+		return ctx.Err() // it may be stored all the same
 	}
 }
 

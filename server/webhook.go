@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -15,6 +16,10 @@ import (
 // webhookRead bounds how long a sender may take over its body; Kolibri itself gives up after 15 s
 // (contract §8.3).
 const webhookRead = 14 * time.Second
+
+// storeWithin bounds how long a sender waits for a database that does not answer; the delivery may
+// then still be stored, and its repetition is left out as a double.
+const storeWithin = 2 * time.Second
 
 // webhook takes a CRM's notifications in. The order is product.md §3: method and encoding, size,
 // signature, one transaction, answer. Nothing is fetched while the sender waits.
@@ -40,9 +45,11 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 			s.unread(w, err)
 			return
 		}
-		delivery, err := s.delivery(r, provider, body)
+		ctx, cancel := context.WithTimeout(r.Context(), storeWithin)
+		defer cancel()
+		delivery, err := s.delivery(ctx, r, provider, body)
 		if err == nil {
-			err = s.Inbox.Receive(r.Context(), delivery)
+			err = s.Inbox.Receive(ctx, delivery)
 		}
 		switch {
 		case err == nil:
@@ -72,8 +79,8 @@ func (s *Server) unread(w http.ResponseWriter, err error) {
 
 // delivery reads what a request hints at. What is authentic but cannot be read is kept as FAILED: a
 // refusal would be sent again for ever.
-func (s *Server) delivery(r *http.Request, provider providers.Provider, body []byte) (*sparki.Delivery, error) {
-	integration, messages, err := s.Integrations.Webhook(r.Context(), provider, r.PathValue("id"), r.Header, body)
+func (s *Server) delivery(ctx context.Context, r *http.Request, provider providers.Provider, body []byte) (*sparki.Delivery, error) {
+	integration, messages, err := s.Integrations.Webhook(ctx, provider, r.PathValue("id"), r.Header, body)
 	if err != nil && !errors.Is(err, providers.ErrUnreadable) {
 		return nil, err
 	}

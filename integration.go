@@ -111,12 +111,9 @@ type SettingField struct {
 	Required    bool
 	Placeholder *string
 	Suggestions []string
-	// BoundTo is the key of the URL setting whose host this secret is sent to: when that host
-	// changes, the secret has to be given again. "" for a secret that is never sent.
-	BoundTo string
-	// BoundToAlso is a second URL setting of that kind: what a client secret buys at the token URL is
-	// sent to the API. "" for none.
-	BoundToAlso string
+	// BoundTo are the keys of the URL settings whose hosts this secret, or what it buys, is sent to: when
+	// one of them changes, it has to be given again. Empty for a secret that is never sent.
+	BoundTo []string
 	// MinLength is the least number of characters of a secret; 0 for no bound.
 	MinLength int
 }

@@ -156,21 +156,16 @@ func (c *change) list(f sparki.SettingField, v any) (any, bool) {
 	return list, true
 }
 
-// needSecretsForNewHosts wants every stored secret that is sent to a host again when any of the hosts
-// changes: nobody may have a hidden secret sent to a host of his own.
+// needSecretsForNewHosts wants a stored secret again when a host that it is sent to changes: nobody may
+// have a hidden secret sent to a host of his own.
 func (c *change) needSecretsForNewHosts(values map[string]any, secrets map[string]*sparki.Secret) {
-	moved := false
-	for _, f := range c.fields {
-		if v, changed := values[f.Key]; changed && f.Kind == sparki.SettingURL {
-			moved = moved || hostOf(v) != hostOf(c.stored[f.Key].Value)
-		}
-	}
-	if !moved {
-		return
+	moved := map[string]bool{}
+	for key, v := range values {
+		moved[key] = hostOf(v) != hostOf(c.stored[key].Value)
 	}
 	for _, f := range c.fields {
 		_, given := secrets[f.Key]
-		if f.BoundTo != "" && !given && c.stored[f.Key].Sealed != nil {
+		if !given && c.stored[f.Key].Sealed != nil && slices.ContainsFunc(f.BoundTo, func(url string) bool { return moved[url] }) {
 			c.refuse(sparki.CodeRequired, f.Key, "the host changes: give this secret again, so that it is sent only where you mean it to go")
 		}
 	}
@@ -201,7 +196,7 @@ func (c *change) store(keys *Keys, at place, values map[string]any, secrets map[
 		if secret != nil {
 			at.field = f.Key
 			s.Sealed = keys.seal(*secret, at)
-			if old := c.stored[f.Key]; f.BoundTo == "" && old.Sealed != nil {
+			if old := c.stored[f.Key]; len(f.BoundTo) == 0 && old.Sealed != nil {
 				until := now.Add(previousValid)
 				s.Previous, s.PreviousUntil = old.Sealed, &until
 			}

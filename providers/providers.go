@@ -60,6 +60,10 @@ type Info struct {
 //	NotFound       the object is gone there
 //	Unavailable    time-out, network, 408, 429, 5xx, an answer that is no answer; RetryAfter when told
 //	Rejected       any other refusal, with the CRM's own words
+//	Invalid        the reference or the cursor is none of this CRM's; nothing was sent
+//
+// A call that its caller cancelled fails with the context's error instead: that says nothing about
+// the CRM.
 type Conn interface {
 	// Check proves that the connection works for what the settings ask.
 	Check(ctx context.Context) error

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/providers/rest"
 )
 
 // readFields are the fields of an assignment that are looked at, of some 370 (contract §3.4, §4).
@@ -118,7 +119,7 @@ const maxUnknown = 50 // enough to see what is new
 
 // note counts a value that no table knows.
 func (c *conversion) note(field, value string) {
-	if entry := field + "=" + oneLine(value, 64); len(c.unknown) < maxUnknown && !slices.Contains(c.unknown, entry) {
+	if entry := field + "=" + rest.OneLine(value, 64); len(c.unknown) < maxUnknown && !slices.Contains(c.unknown, entry) {
 		c.unknown = append(c.unknown, entry)
 	}
 }
@@ -155,7 +156,7 @@ func (c *conversion) listing() *sparki.Listing {
 		OtherMedia: media(films, c.assignment["videos"], c.assignment["thirdPartyMedia"],
 			publicBrochures(c.assignment["brochures"])),
 	}
-	headline := oneLine(translated(c.assignment["titleText"]), maxLine)
+	headline := rest.OneLine(translated(c.assignment["titleText"]), maxLine)
 	l.Title = c.title(headline, place)
 	if l.LongDescription != nil {
 		l.LongDescriptionHeading = optional(headline) // assumed: the listing's headline stands above its text

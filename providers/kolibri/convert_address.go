@@ -155,8 +155,7 @@ func countryCode(s string) string {
 // placeName writes a place name that came in capitals, as Kolibri's do, the way it is written:
 // BUNNIK is Bunnik, TULL EN 'T WAAL is Tull en 't Waal, 's-GRAVENHAGE is 's-Gravenhage.
 func placeName(s string) string {
-	capitals := strings.NewReplacer("'s", "", "'t", "", "’s", "", "’t", "").Replace(s)
-	if strings.ContainsFunc(capitals, unicode.IsLower) {
+	if strings.ContainsFunc(withoutElisions.Replace(s), unicode.IsLower) {
 		return s // somebody took the trouble
 	}
 	words := strings.Split(s, " ")
@@ -169,6 +168,9 @@ func placeName(s string) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// withoutElisions takes away what is written small in any case.
+var withoutElisions = strings.NewReplacer("'s", "", "'t", "", "’s", "", "’t", "")
 
 // smallWords stay small inside a Dutch or Belgian place name.
 var smallWords = fieldSet(`a/d a.d. aan aux bij de den der des en het in la le op onder over te ten ter tot tussen van`)

@@ -1,17 +1,20 @@
 package kolibri
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/providers/rest"
 )
 
 const (
 	squareMetres = "m²"
 	cubicMetres  = "m³"
+	minSize      = 0.01        // m² or m³; less is shown as nothing
 	maxSize      = 100_000_000 // m² or m³; beyond it, somebody mistyped
 )
 
@@ -83,16 +86,16 @@ func (c *conversion) propertyType() string {
 		w, _ := known(c, field, a[field], table)
 		return w
 	}
-	precise := joined(", ",
-		word("houseSort", houseSorts), word("houseType", houseTypes), word("houseCharacteristic", houseCharacteristics),
-		word("apartmentSort", apartmentSorts), word("apartmentCharacteristic", apartmentCharacteristics),
-		word("parkingType", parkingTypes), word("residentialSubtypeOther", residentialSubtypes),
-	)
-	general := joined("", word("listingType", listingTypes), word("typePART", typeParts))
-	if precise != "" {
-		return precise
+	house := joined(", ", word("houseSort", houseSorts), word("houseType", houseTypes), word("houseCharacteristic", houseCharacteristics))
+	sort, characteristic := word("apartmentSort", apartmentSorts), word("apartmentCharacteristic", apartmentCharacteristics)
+	if sort == characteristic {
+		characteristic = "" // both know the penthouse
 	}
-	return general
+	return cmp.Or(
+		joined(", ", house, sort, characteristic),
+		word("parkingType", parkingTypes), word("residentialSubtypeOther", residentialSubtypes),
+		word("listingType", listingTypes), word("typePART", typeParts),
+	)
 }
 
 func (c *conversion) unitRows(r *rows) {
@@ -128,7 +131,7 @@ func (c *conversion) size(what string, names ...string) string {
 	}
 	read := func(name string) string {
 		n, ok := number(v.Get(name))
-		if !ok || n <= 0 || n > maxSize {
+		if !ok || n < minSize || n > maxSize {
 			return ""
 		}
 		return dutchNumber(n)
@@ -228,7 +231,7 @@ func (c *conversion) gardens() string {
 		if side, ok := known(c, "orientation", garden.Get("orientation"), orientations); ok {
 			kind += " op het " + side
 		}
-		if area, ok := number(garden.Get("size.area")); ok && area > 0 && area <= maxSize {
+		if area, ok := number(garden.Get("size.area")); ok && area >= minSize && area <= maxSize {
 			kind += ", " + dutchNumber(area) + " " + squareMetres
 		}
 		gardens = append(gardens, kind)
@@ -293,7 +296,7 @@ func (c *conversion) leaseTerm(v gjson.Result) string {
 func (c *conversion) planningRows(r *rows) {
 	a := c.assignment
 	plan := func(key, label string, date, inexact, hidden, words gjson.Result) {
-		value := oneLine(translated(words), maxLine)
+		value := rest.OneLine(translated(words), maxLine)
 		if value == "" && !hidden.Bool() {
 			value = dutchDate(date, inexact.Bool())
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/providers/rest"
 )
 
 // tables are the enum tables by the contract's name of the enum.
@@ -382,7 +383,7 @@ func TestTexts(t *testing.T) {
 	if got := clean("a\xffb\xc3"); got != "ab" {
 		t.Errorf("invalid UTF-8: %q", got)
 	}
-	if got := oneLine("één twee", 3); got != "é" {
+	if got := rest.OneLine("één twee", 3); got != "é" {
 		t.Errorf("cut: %q", got)
 	}
 }

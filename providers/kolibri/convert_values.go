@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
+
+	"sparki.app/integrations/providers/rest"
 )
 
 // The functions of this file read single values, and tolerate what contract §2 leaves open: null
@@ -49,21 +51,7 @@ func text(v gjson.Result) string {
 const maxLine = 300 // bytes of a title or a name
 
 // line is a text on one line.
-func line(v gjson.Result) string { return oneLine(text(v), maxLine) }
-
-// oneLine joins the words of a text with single spaces and cuts it after a whole character.
-func oneLine(s string, limit int) string {
-	if strings.ContainsAny(s, "\n\t\u00a0") || strings.Contains(s, "  ") {
-		s = strings.Join(strings.Fields(s), " ")
-	}
-	if len(s) <= limit {
-		return s
-	}
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return strings.TrimSpace(s[:limit])
-}
+func line(v gjson.Result) string { return rest.OneLine(text(v), maxLine) }
 
 // clean takes out what is no text: broken characters and controls, such as the NUL that Postgres
 // refuses. Lines end in \n.

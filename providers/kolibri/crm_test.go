@@ -79,10 +79,10 @@ func TestMockRefusesAsTheClientSays(t *testing.T) {
 		kind  sparki.Kind
 		words string
 	}{
-		"secret": {func(s *sparki.Settings) { s.Secrets[settingClientSecret] = []sparki.Secret{"wrong"} }, sparki.Unauthorized, "client secret"},
-		"agency": {func(s *sparki.Settings) { s.Text[settingAgency] = objectID(1) }, sparki.Misconfigured, "has not given consent"},
-		"scope":  {func(s *sparki.Settings) { s.Text[settingScope] = "kolibri_api_mars" }, sparki.Misconfigured, "scope"},
-		"path":   {func(s *sparki.Settings) { s.Text[settingBaseURL] += "/v3/v3" }, sparki.Misconfigured, "API base URL"},
+		"secret":    {func(s *sparki.Settings) { s.Secrets[settingClientSecret] = []sparki.Secret{"wrong"} }, sparki.Unauthorized, "client secret"},
+		"agency":    {func(s *sparki.Settings) { s.Text[settingAgency] = objectID(1) }, sparki.Misconfigured, "has not given consent"},
+		"scope":     {func(s *sparki.Settings) { s.Text[settingScope] = "kolibri_api_mars" }, sparki.Misconfigured, "scope"},
+		"path":      {func(s *sparki.Settings) { s.Text[settingBaseURL] += "/v3/v3" }, sparki.Misconfigured, "API base URL"},
 		"token URL": {func(s *sparki.Settings) { s.Text[settingTokenURL] += "s" }, sparki.Misconfigured, "token URL"},
 		"token": {func(s *sparki.Settings) {
 			delete(s.Secrets, settingClientSecret)

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ type goldenFound struct {
 // kindOfSample tells from the key around an entity what kind it is, and its id.
 func kindOfSample(t testing.TB, body []byte) (*assignmentKind, sparki.Ref) {
 	t.Helper()
-	kind := kindOf(func(k *assignmentKind) bool { return gjson.GetBytes(body, k.wrapper).Exists() })
+	kind := findKind(func(k *assignmentKind) bool { return gjson.GetBytes(body, k.wrapper).Exists() })
 	if kind == nil {
 		t.Fatalf("no assignment: %.60s", body)
 	}
@@ -153,11 +154,14 @@ func TestGoldenWebhooks(t *testing.T) {
 func TestGoldenRefusals(t *testing.T) {
 	t.Parallel()
 	for _, name := range samples(t, "error-") {
-		status := int(gjson.Get(strings.Split(name, "-")[1], "@this").Int())
+		status, err := strconv.Atoi(strings.Split(name, "-")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
 		c := newConn(staticAccount(), answering(status, string(sample(t, name))))
-		_, err := c.Listing(t.Context(), sparki.Ref{Type: "object-assignment", ID: sampleOffice})
-		var e *sparki.Error
-		if !errors.As(err, &e) {
+		_, err = c.Listing(t.Context(), firstObject)
+		e, ok := errors.AsType[*sparki.Error](err)
+		if !ok {
 			t.Fatalf("%s: %v", name, err)
 		}
 		golden(t, name, map[string]string{"kind": string(e.Kind), "text": e.Text})

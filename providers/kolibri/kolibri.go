@@ -81,7 +81,7 @@ var settings = []sparki.SettingField{{
 	Label: "Client ID",
 	Help:  "The name under which Kolibri knows this connection. It comes together with the client secret.",
 }, {
-	Key: settingClientSecret, Kind: sparki.SettingSecret, BoundTo: settingTokenURL, BoundToAlso: settingBaseURL,
+	Key: settingClientSecret, Kind: sparki.SettingSecret, BoundTo: []string{settingTokenURL, settingBaseURL},
 	Label: "Client secret",
 	Help:  "The password that belongs to the client ID. It is hidden once it is saved; paste a new one to replace it.",
 }, {
@@ -89,7 +89,7 @@ var settings = []sparki.SettingField{{
 	Label: "Scope",
 	Help:  "Only if Kolibri gave you one. Leave it empty otherwise.",
 }, {
-	Key: settingToken, Kind: sparki.SettingSecret, BoundTo: settingBaseURL,
+	Key: settingToken, Kind: sparki.SettingSecret, BoundTo: []string{settingBaseURL},
 	Label: "Authorization token",
 	Help:  "Only for tests, instead of a client ID and secret. Such a token usually stops working after an hour.",
 }, {
@@ -269,8 +269,8 @@ var assignmentKinds = []assignmentKind{
 // entity is the kind's name in change notifications (contract §8.1).
 func (k *assignmentKind) entity() string { return strings.TrimSuffix(k.resource, "s") }
 
-// kindOf finds the kind for which match holds; nil when there is none.
-func kindOf(match func(*assignmentKind) bool) *assignmentKind {
+// findKind finds the kind for which match holds; nil when there is none.
+func findKind(match func(*assignmentKind) bool) *assignmentKind {
 	for i := range assignmentKinds {
 		if match(&assignmentKinds[i]) {
 			return &assignmentKinds[i]

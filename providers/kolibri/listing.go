@@ -125,7 +125,7 @@ func refFrom(row gjson.Result) (ref sparki.Ref, ok bool) {
 			ref.ModifiedAt, _ = moment(v)
 		}
 	})
-	kind := kindOf(func(k *assignmentKind) bool { return k.row == typeName })
+	kind := findKind(func(k *assignmentKind) bool { return k.row == typeName })
 	if kind == nil || ref.ID == "" {
 		return ref, false
 	}
@@ -135,7 +135,7 @@ func refFrom(row gjson.Result) (ref sparki.Ref, ok bool) {
 
 // Listing reads one object whole: a row of the list has neither texts nor plans (contract §3.3).
 func (c *conn) Listing(ctx context.Context, ref sparki.Ref) (*sparki.Found, error) {
-	kind := kindOf(func(k *assignmentKind) bool { return k.source == ref.Type })
+	kind := findKind(func(k *assignmentKind) bool { return k.source == ref.Type })
 	id := guid(ref.ID)
 	if kind == nil || id == "" {
 		return nil, sparki.Errorf(sparki.Invalid, "Kolibri has no objects like %.40q", ref.Key())
@@ -157,7 +157,7 @@ func (a *account) found(kind *assignmentKind, ref sparki.Ref, answer []byte) (*s
 		}
 	})
 	native := assignmentFrom(entity)
-	if !entity.IsObject() || guid(text(native["id"])) != guid(ref.ID) {
+	if id := guid(ref.ID); id == "" || id != guid(text(native["id"])) {
 		return nil, sparki.Errorf(sparki.Unavailable, "Kolibri sent something else than the object that was asked for")
 	}
 	c := conversion{assignment: native, kind: kind}

@@ -135,10 +135,13 @@ func (a *mockAgendaItem) check(rules map[string]string) {
 
 // assignmentLink is the LinkedAssignment of an assignment that exists; nil otherwise.
 func (s *mockState) assignmentLink(id string) json.RawMessage {
-	a := s.byID[strings.ToLower(id)]
-	if a == nil || a.deleted {
-		return nil
+	if a := s.byID[strings.ToLower(id)]; a != nil && !a.deleted {
+		return a.link()
 	}
+	return nil
+}
+
+func (a *mockAssignment) link() json.RawMessage {
 	r := &a.search
 	link, err := mockMarshal(mockFields{
 		"id": a.ID, "displayName": r.DisplayName, "typeOfAssignment": r.TypeOfAssignment, "realEstateGroup": r.RealEstateGroup,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,7 +65,7 @@ func benchHTTP(b *testing.B, method string, path func(i int) string, body []byte
 	defer server.Close()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	defer client.CloseIdleConnections()
-	size := 0
+	var size atomic.Int64
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
@@ -85,13 +86,11 @@ func benchHTTP(b *testing.B, method string, path func(i int) string, body []byte
 				b.Errorf("%d, %d bytes, %v", res.StatusCode, n, err)
 				return
 			}
-			if i == 0 {
-				size = int(n)
-			}
+			size.Store(n)
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reads/s")
-	b.ReportMetric(float64(size), "bytes")
+	b.ReportMetric(float64(size.Load()), "bytes")
 }
 
 func BenchmarkMockRead(b *testing.B) {

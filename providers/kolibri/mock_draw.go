@@ -95,10 +95,14 @@ func mockScene(name string, seed uint64, width, height int) image.Image {
 		image: image.NewRGBA(image.Rect(0, 0, width, height)),
 		w:     float64(width), h: float64(height), r: rand.New(rand.NewPCG(seed, 1)),
 	}
-	has := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(name, w) })
+	has := func(motifs ...string) bool {
+		return slices.ContainsFunc(strings.Split(name, "-"), func(word string) bool {
+			return slices.ContainsFunc(motifs, func(m string) bool { return strings.HasPrefix(word, m) || strings.HasSuffix(word, m) })
+		})
 	}
 	switch {
+	case has("gevel", "pand", "gebouw", "complex", "flat", "toren"):
+		c.facade(has("gebouw", "complex", "flat", "toren"))
 	case has("tuin", "terras", "balkon", "dakterras", "erf"):
 		c.garden()
 	case has("kavel", "weiland", "land", "uitzicht", "steiger"):
@@ -110,7 +114,7 @@ func mockScene(name string, seed uint64, width, height int) image.Image {
 	case has("parkeer", "berging", "garage", "stal", "loods"):
 		c.bay()
 	default:
-		c.facade(has("gebouw", "complex", "flat", "toren"))
+		c.facade(false)
 	}
 	return c.image
 }

@@ -20,7 +20,8 @@ var mockPageFiles embed.FS
 var mockPages = template.Must(template.New("").Funcs(template.FuncMap{
 	"euro":   mockEuro,
 	"moment": mockMoment,
-	"day":    func(t time.Time) string { return t.In(mockAmsterdam()).Format("2 Jan 2006") },
+	"day":    func(t time.Time) string { return t.In(mockAmsterdam()).Format("Mon 2 Jan 2006") },
+	"hours":  func(t time.Time) string { return t.In(mockAmsterdam()).Format("15:04") },
 }).ParseFS(mockPageFiles, "mock/page.html"))
 
 // mockPerPage is how many objects one page shows.

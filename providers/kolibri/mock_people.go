@@ -190,6 +190,27 @@ func mockSeedCategories() []mockCategoryRow {
 	return rows
 }
 
+// mockSeedLink is the snapshot of a listing of the seed.
+func mockSeedLink(id string) json.RawMessage {
+	docs, err := mockSeedListings()
+	if err != nil {
+		return nil
+	}
+	for _, doc := range docs {
+		if doc.ID != id {
+			continue
+		}
+		var d mockDocument
+		if json.Unmarshal(doc.JSON, &d) != nil {
+			return nil
+		}
+		if a, err := newMockAssignment(doc.Kind, false, d.Entity); err == nil {
+			return a.link()
+		}
+	}
+	return nil
+}
+
 // mockSeedAgenda is the agenda of the days around now, with date-times in mixed forms (contract §10.8).
 func mockSeedAgenda(now time.Time) (docs []providers.MockDoc, err error) {
 	local := now.In(mockAmsterdam())
@@ -242,7 +263,7 @@ func mockSeedAgenda(now time.Time) (docs []providers.MockDoc, err error) {
 			a.LinkedEmployees = append(a.LinkedEmployees, mockEmployeeLinks()[key])
 		}
 		if item.assignment != "" {
-			a.LinkedAssignments = mockLinks([]string{item.assignment})
+			a.LinkedAssignments = append(a.LinkedAssignments, mockSeedLink(item.assignment))
 		}
 		d := mockDocument{}
 		if item.set != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // mockAssignmentsSchema is AssignmentsSearchRequest (contract §3.2), "availabiltyStatuses" spelled
-// as on the wire.
+// as on the wire. isCancelled is read and filters nothing: the mock cancels no assignments.
 var mockAssignmentsSchema = mockSchema{
 	"forSale": "bool!", "forRent": "bool!", "includeStatistics": "bool!", "orderBy": "AssignmentOrderByField!",
 	"termFields": "AssignmentTermField[]", "assignmentIds": "guid[]", "officeIds": "guid[]", "employeeIds": "guid[]",

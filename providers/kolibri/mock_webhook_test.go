@@ -278,7 +278,7 @@ func TestMockWebhookSchedule(t *testing.T) {
 		synctest.Wait()
 		change("2") // waits behind the first
 		change("3")
-		time.Sleep(10 * time.Minute) // in the bubble's time
+		<-time.After(10 * time.Minute) // in the bubble's time
 		synctest.Wait()
 
 		state, err := m.load(t.Context())

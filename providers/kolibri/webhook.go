@@ -95,7 +95,7 @@ func messageFrom(message gjson.Result, agency string) sparki.Message {
 
 // verdict says what to do about a notification. agency is ours, "" while none is configured.
 func (n notification) verdict(agency string) (sparki.Ref, sparki.DeliveryOutcome, string) {
-	kind := kindOf(func(k *assignmentKind) bool { return strings.EqualFold(k.entity(), n.entityType) })
+	kind := findKind(func(k *assignmentKind) bool { return strings.EqualFold(k.entity(), n.entityType) })
 	switch id := guid(n.entityID); {
 	case n.agency != "" && guid(n.agency) != agency:
 		return sparki.Ref{}, sparki.OutcomeIgnored, "it is about another agency"
@@ -123,9 +123,9 @@ func notificationFrom(message gjson.Result) (n notification, problem string) {
 		case "realEstateAgencyId":
 			n.agency = line(v)
 		case "category":
-			n.category = oneLine(text(v), maxName)
+			n.category = rest.OneLine(text(v), maxName)
 		case "entityDetails":
-			n.entityType = oneLine(text(v.Get("entityType")), maxName)
+			n.entityType = rest.OneLine(text(v.Get("entityType")), maxName)
 			n.entityID = line(v.Get("entityId"))
 		}
 	})
@@ -152,7 +152,7 @@ func contentOf(data gjson.Result, encoding string) (content gjson.Result, proble
 			}
 			plain = string(decoded)
 		default:
-			return content, fmt.Sprintf("the message's content is encoded as %q, which cannot be read", oneLine(step, maxName))
+			return content, fmt.Sprintf("the message's content is encoded as %q, which cannot be read", rest.OneLine(step, maxName))
 		}
 	}
 	if !rest.ValidJSON([]byte(plain)) {

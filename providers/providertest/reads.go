@@ -30,8 +30,8 @@ func (c Case) info(t *testing.T) {
 		kinds[f.Key] = f.Kind
 	}
 	for _, f := range info.Settings {
-		for _, bound := range []string{f.BoundTo, f.BoundToAlso} {
-			if bound != "" && (kinds[bound] != sparki.SettingURL || f.Kind != sparki.SettingSecret) {
+		for _, bound := range f.BoundTo {
+			if kinds[bound] != sparki.SettingURL || f.Kind != sparki.SettingSecret {
 				t.Errorf("%s is bound to %s", f.Key, bound)
 			}
 		}

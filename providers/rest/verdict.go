@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"sparki.app/integrations"
 )
@@ -67,8 +65,8 @@ func (c *Client) refused(call Call, trace *CallError, resp *http.Response) error
 		if refusal.Kind != "" {
 			e.Kind = refusal.Kind
 		}
-		trace.Code = clean(c.redact(call, refusal.Code), maxCode)
-		words = clean(c.redact(call, refusal.Words), maxWords)
+		trace.Code = OneLine(c.redact(call, refusal.Code), maxCode)
+		words = OneLine(c.redact(call, refusal.Words), maxWords)
 	}
 	if e.Kind == sparki.Unavailable {
 		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
@@ -178,27 +176,4 @@ func (c *Client) redact(call Call, words string) string {
 		}
 	}
 	return words
-}
-
-// clean makes one line of at most limit bytes of a foreign text: no control characters, no broken
-// ones, single spaces.
-func clean(text string, limit int) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == utf8.RuneError:
-			return -1
-		case unicode.IsControl(r):
-			return ' '
-		}
-		return r
-	}, text)
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= limit {
-		return text
-	}
-	cut := limit
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut]
 }

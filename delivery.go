@@ -30,14 +30,30 @@ type Delivery struct {
 	// Reason says why it was ignored or failed as a whole.
 	Reason     string
 	ReceivedAt time.Time
-	Messages   []Message
+	// ProcessedAt is when its last message was decided; nil while PENDING.
+	ProcessedAt *time.Time
+	// Attempts counts the tries to fetch what it hinted at.
+	Attempts int
+	// ReplayOf is the delivery that this one repeats.
+	ReplayOf *uuid.UUID
+	// Count is how many messages were in it; Messages is empty when it is read.
+	Count    int
+	Messages []Message
 }
+
+// NodeID is the delivery's public id.
+func (d *Delivery) NodeID() string { return DeliveryNode.ID(d.ID) }
 
 // MessageKind is what a message asks for.
 type MessageKind string
 
-// MessageRefresh asks to fetch an object. Every other kind of message is IGNORED or FAILED on arrival.
-const MessageRefresh MessageKind = "REFRESH"
+// What messages ask for. Whatever else a CRM says is IGNORED or FAILED on arrival.
+const (
+	// MessageRefresh asks to fetch an object.
+	MessageRefresh MessageKind = "REFRESH"
+	// MessageRevoked says that the office took its consent back.
+	MessageRevoked MessageKind = "REVOKED"
+)
 
 // Message is one notification inside a delivery: a hint that something changed.
 type Message struct {

@@ -103,11 +103,17 @@ func (tx *Tx) FinishFetch(ctx context.Context, f *Fetch) (again bool, err error)
 	if err != nil {
 		return false, err
 	}
+	if err := tx.countAttempt(ctx, f.ID); err != nil {
+		return false, err
+	}
 	return again, tx.settleMessages(ctx, f.ID, f.Seq, sparki.OutcomeProcessed, "")
 }
 
 // RetryFetch gives a fetch back that did not succeed: it is due again after the delay.
 func (tx *Tx) RetryFetch(ctx context.Context, f *Fetch, delay time.Duration, problem string) error {
+	if err := tx.countAttempt(ctx, f.ID); err != nil {
+		return err
+	}
 	return tx.giveBack(ctx, f, `state = 'WAITING', due_at = now() + $4::interval, error = $5`, delay, problem)
 }
 
@@ -119,6 +125,9 @@ func (tx *Tx) ParkFetch(ctx context.Context, f *Fetch, problem string) error {
 
 // FailFetch ends a fetch that will not succeed. The row stays, with its error, until the next hint.
 func (tx *Tx) FailFetch(ctx context.Context, f *Fetch, problem string) error {
+	if err := tx.countAttempt(ctx, f.ID); err != nil {
+		return err
+	}
 	if err := tx.giveBack(ctx, f, `state = 'FAILED', due_at = now() + $4::interval, error = $5`, time.Duration(0), problem); err != nil {
 		return err
 	}

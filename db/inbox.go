@@ -26,12 +26,12 @@ const keepDeliveries = `
 		select delivery_id, bool_or(outcome = 'PENDING') as pending, bool_or(outcome = 'FAILED') as failed, min(reason) as reason
 		from kept group by delivery_id
 	)
-	insert into deliveries (portal_id, id, integration_id, body, signed, messages, outcome, reason, processed_at)
-	select $1, d.id, d.integration_id, d.body, d.signed, d.messages, o.outcome,
+	insert into deliveries (portal_id, id, integration_id, body, signed, messages, replay_of, outcome, reason, processed_at)
+	select $1, d.id, d.integration_id, d.body, d.signed, d.messages, d.replay_of, o.outcome,
 		case when d.reason <> '' then d.reason when c is null and d.messages > 0 then 'received before' else coalesce(c.reason, '') end,
 		case when o.outcome <> 'PENDING' then now() end
-	from unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::boolean[], $6::text[], $7::text[], $17::int[])
-		as d(id, integration_id, body, signed, outcome, reason, messages)
+	from unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::boolean[], $6::text[], $7::text[], $17::int[], $18::uuid[])
+		as d(id, integration_id, body, signed, outcome, reason, messages, replay_of)
 	left join counted c on c.delivery_id = d.id,
 	lateral (select case when d.outcome <> '' then d.outcome when c.pending then 'PENDING' when c.failed then 'FAILED' else 'IGNORED' end as outcome) o`
 
@@ -55,13 +55,14 @@ func deliveryArgs(portal uuid.UUID, deliveries []*sparki.Delivery) []any {
 		ids, integrations                           = make([]uuid.UUID, n), make([]uuid.UUID, n)
 		bodies, signed, counts                      = make([][]byte, n), make([]*bool, n), make([]int32, n)
 		outcomes, reasons                           = make([]string, n), make([]string, n)
+		replays                                     = make([]*uuid.UUID, n)
 		owners, parents                             []uuid.UUID
 		external, kinds, types, objects, notes, out []string
 		why                                         []string
 	)
 	for i, d := range deliveries {
 		ids[i], integrations[i], bodies[i], signed[i], counts[i] = d.ID, d.IntegrationID, d.Body, d.Signed, int32(len(d.Messages))
-		outcomes[i], reasons[i] = string(d.Outcome), clean(d.Reason)
+		outcomes[i], reasons[i], replays[i] = string(d.Outcome), clean(d.Reason), d.ReplayOf
 		for _, m := range d.Messages {
 			owners, parents = append(owners, d.IntegrationID), append(parents, d.ID)
 			external, kinds = append(external, clean(m.ExternalID)), append(kinds, string(m.Kind))
@@ -70,7 +71,7 @@ func deliveryArgs(portal uuid.UUID, deliveries []*sparki.Delivery) []any {
 		}
 	}
 	return []any{portal, ids, integrations, bodies, signed, outcomes, reasons,
-		owners, external, parents, kinds, types, objects, notes, out, why, counts}
+		owners, external, parents, kinds, types, objects, notes, out, why, counts, replays}
 }
 
 // clean makes any text fit for a text column: valid UTF-8 without NUL, which Postgres refuses.
@@ -81,6 +82,7 @@ func clean(s string) string {
 // InboxMessage is a message that waits to be turned into a fetch.
 type InboxMessage struct {
 	ExternalID string
+	Kind       sparki.MessageKind
 	DeliveryID uuid.UUID
 	Ref        sparki.Ref
 }
@@ -88,9 +90,9 @@ type InboxMessage struct {
 // ClaimMessages locks at most limit messages of an integration that wait, oldest delivery first.
 func (tx *Tx) ClaimMessages(ctx context.Context, integration uuid.UUID, limit int) ([]InboxMessage, error) {
 	return collect(ctx, tx.Tx, func(row pgx.CollectableRow) (m InboxMessage, err error) {
-		return m, row.Scan(&m.ExternalID, &m.DeliveryID, &m.Ref.Type, &m.Ref.ID, &m.Ref.Note)
+		return m, row.Scan(&m.ExternalID, &m.Kind, &m.DeliveryID, &m.Ref.Type, &m.Ref.ID, &m.Ref.Note)
 	}, `
-		select external_id, delivery_id, source_type, object_id, note from messages
+		select external_id, kind, delivery_id, source_type, object_id, note from messages
 		where portal_id = $1 and integration_id = $2 and outcome = 'PENDING' and fetch_id is null
 		order by delivery_id limit $3 for update skip locked`, tx.portal, integration, limit)
 }
@@ -108,14 +110,17 @@ func (tx *Tx) AwaitFetch(ctx context.Context, integration uuid.UUID, messages []
 	return err
 }
 
-// IgnoreMessages settles messages that nothing is done for.
-func (tx *Tx) IgnoreMessages(ctx context.Context, integration uuid.UUID, messages []InboxMessage, reason string) error {
+// SettleMessages settles messages that nothing has to be fetched for.
+func (tx *Tx) SettleMessages(ctx context.Context, integration uuid.UUID, messages []InboxMessage, outcome sparki.DeliveryOutcome, reason string) error {
+	if len(messages) == 0 {
+		return nil
+	}
 	ids, deliveries := make([]string, len(messages)), make([]uuid.UUID, len(messages))
 	for i, m := range messages {
 		ids[i], deliveries[i] = m.ExternalID, m.DeliveryID
 	}
-	if _, err := tx.Exec(ctx, `update messages set outcome = 'IGNORED', reason = $4 where portal_id = $1 and integration_id = $2 and external_id = any($3)`,
-		tx.portal, integration, ids, reason); err != nil {
+	if _, err := tx.Exec(ctx, `update messages set outcome = $4, reason = $5 where portal_id = $1 and integration_id = $2 and external_id = any($3)`,
+		tx.portal, integration, ids, outcome, reason); err != nil {
 		return err
 	}
 	return tx.settleDeliveries(ctx, deliveries)
@@ -155,4 +160,50 @@ func (tx *Tx) settleDeliveries(ctx context.Context, ids []uuid.UUID) error {
 func (d *DB) PendingDeliveries(ctx context.Context, portal, integration uuid.UUID) (int, error) {
 	return one(ctx, d, portal, pgx.RowTo[int],
 		`select count(*) from deliveries where portal_id = $1 and integration_id = $2 and outcome = 'PENDING'`, portal, integration)
+}
+
+// countAttempt notes on the deliveries that wait for a fetch that it was tried.
+func (tx *Tx) countAttempt(ctx context.Context, fetch uuid.UUID) error {
+	_, err := tx.Exec(ctx, `
+		update deliveries set attempts = attempts + 1 where portal_id = $1 and id in (
+			select delivery_id from messages where portal_id = $1 and fetch_id = $2 and outcome = 'PENDING'
+		)`, tx.portal, fetch)
+	return err
+}
+
+const deliveryColumns = `id, portal_id, integration_id, signed, outcome, reason, messages, attempts, replay_of, received_at, processed_at`
+
+func scanDelivery(row pgx.CollectableRow) (*sparki.Delivery, error) {
+	d := &sparki.Delivery{}
+	return d, row.Scan(&d.ID, &d.PortalID, &d.IntegrationID, &d.Signed, &d.Outcome, &d.Reason, &d.Count, &d.Attempts, &d.ReplayOf, &d.ReceivedAt, &d.ProcessedAt)
+}
+
+// Deliveries lists an integration's deliveries without their bodies, newest first; outcome nil means all.
+func (d *DB) Deliveries(ctx context.Context, portal, integration uuid.UUID, outcome *sparki.DeliveryOutcome, page sparki.PageArgs) (*sparki.Page[*sparki.Delivery], error) {
+	where := newConditions(portal)
+	where.add("integration_id = ?", integration)
+	addEqual(where, "outcome", outcome)
+	return list(ctx, d, portal, listQuery[*sparki.Delivery]{
+		columns: deliveryColumns, from: ` from deliveries where portal_id = $1`, id: "id", scan: scanDelivery, where: where, desc: true,
+		sort:   sortColumn[*sparki.Delivery]{"id", "uuid", func(d *sparki.Delivery) *string { s := d.ID.String(); return &s }},
+		nodeID: func(d *sparki.Delivery) uuid.UUID { return d.ID },
+	}, page)
+}
+
+// DeliveriesByID reads these deliveries without their bodies. Ids without a delivery are left out.
+func (d *DB) DeliveriesByID(ctx context.Context, portal uuid.UUID, ids []uuid.UUID) ([]*sparki.Delivery, error) {
+	return query(ctx, d, portal, scanDelivery, `select `+deliveryColumns+` from deliveries where portal_id = $1 and id = any($2)`, portal, ids)
+}
+
+// DeliveryBody is a delivery's body as it was received.
+func (d *DB) DeliveryBody(ctx context.Context, portal, id uuid.UUID) ([]byte, error) {
+	return one(ctx, d, portal, pgx.RowTo[[]byte], `select body from deliveries where portal_id = $1 and id = $2`, portal, id)
+}
+
+// ItemsOfDelivery reads the items of the objects that a delivery named.
+func (d *DB) ItemsOfDelivery(ctx context.Context, portal, id uuid.UUID, whole bool) ([]*sparki.Item, error) {
+	columns, scan := itemScan(whole)
+	return query(ctx, d, portal, scan, `select `+columns+fromItems+` and exists (
+		select from messages m where m.portal_id = $1 and m.delivery_id = $2 and m.integration_id = i.integration_id
+			and m.source_type = i.source_type and m.object_id = i.external_id) order by i.id`, portal, id)
 }

@@ -189,6 +189,14 @@ type ProjectPayload struct {
 type Query struct {
 }
 
+// The outcome of a replay.
+type ReplayDeliveryPayload struct {
+	// The new delivery; null when refused.
+	Delivery *sparki.Delivery `json:"delivery"`
+	// Why it was refused; empty when it was done.
+	UserErrors []*sparki.UserError `json:"userErrors"`
+}
+
 // An integration's settings and switches.
 type SaveIntegrationInput struct {
 	// The CRM's key, for example kolibri.
@@ -315,6 +323,34 @@ type Viewer struct {
 	Portal *sparki.Portal `json:"portal"`
 	// What the caller may do.
 	Permissions []sparki.Permission `json:"permissions"`
+}
+
+// A page of deliveries.
+type WebhookDeliveryConnection struct {
+	// The deliveries with their cursors.
+	Edges []*WebhookDeliveryEdge `json:"edges"`
+	// The deliveries.
+	Nodes []*sparki.Delivery `json:"nodes"`
+	// Where the page lies.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many match in all; counted only when asked for.
+	TotalCount int `json:"totalCount"`
+	// Count counts the whole list.
+	Count sparki.Counter `json:"-"`
+}
+
+// A delivery in a page.
+type WebhookDeliveryEdge struct {
+	// The place of this delivery in the log.
+	Cursor string `json:"cursor"`
+	// The delivery.
+	Node *sparki.Delivery `json:"node"`
+}
+
+// Which deliveries to list.
+type WebhookDeliveryFilter struct {
+	// Only with this outcome.
+	Outcome graphql.Omittable[*sparki.DeliveryOutcome] `json:"outcome"`
 }
 
 // Whether the portal's plan includes an add-on.

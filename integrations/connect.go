@@ -214,3 +214,16 @@ func (s *Service) Close() {
 		}
 	}
 }
+
+// Messages reads a verified delivery's body again.
+func (s *Service) Messages(ctx context.Context, i *sparki.Integration, body []byte) ([]sparki.Message, error) {
+	provider, err := s.Provider(i.Provider)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := s.settings(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	return provider.Messages(settings, body)
+}

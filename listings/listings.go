@@ -16,6 +16,8 @@ type Service struct {
 	DB *db.DB
 	// Connect gives an integration's line to its CRM.
 	Connect func(context.Context, *sparki.Integration) (providers.Conn, error)
+	// Messages reads the body of a verified delivery.
+	Messages func(context.Context, *sparki.Integration, []byte) ([]sparki.Message, error)
 	// Info describes a kind of CRM by its key.
 	Info    func(provider string) (*providers.Info, error)
 	Signals sparki.Signals

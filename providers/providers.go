@@ -22,6 +22,8 @@ type Provider interface {
 	//   - ErrUnreadable: it is authentic but cannot be read; it is kept as FAILED.
 	//   - nil: every message has its own verdict, see sparki.Message.Outcome.
 	Changes(s sparki.Settings, header http.Header, body []byte) ([]sparki.Message, error)
+	// Messages reads a body that was verified before, as Changes does: for a replay.
+	Messages(s sparki.Settings, body []byte) ([]sparki.Message, error)
 	// Connect makes the line to one CRM account. It sends nothing. An error is Misconfigured and
 	// says which setting is missing.
 	Connect(s sparki.Settings, transport http.RoundTripper) (Conn, error)

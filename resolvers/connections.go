@@ -97,3 +97,17 @@ func historyConnection(p *sparki.Page[*sparki.ItemChange], err error) (*graph.Sy
 			return &graph.SyncedItemChangeEdge{Cursor: c, Node: n}
 		})}, nil
 }
+
+func outcomeOf(filter *graph.WebhookDeliveryFilter) *sparki.DeliveryOutcome {
+	return orAll(filter).Outcome.Value()
+}
+
+func deliveryConnection(p *sparki.Page[*sparki.Delivery], err error) (*graph.WebhookDeliveryConnection, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &graph.WebhookDeliveryConnection{Nodes: p.Nodes, PageInfo: pageInfo(p), Count: p.Count,
+		Edges: edges(p, func(c string, n *sparki.Delivery) *graph.WebhookDeliveryEdge {
+			return &graph.WebhookDeliveryEdge{Cursor: c, Node: n}
+		})}, nil
+}

@@ -21,6 +21,7 @@ type loadersKey struct{}
 type loaders struct {
 	integrations  func(uuid.UUID) (*sparki.Integration, error)
 	runs          func(uuid.UUID) (*sparki.SyncRun, error)
+	deliveries    func(uuid.UUID) (*sparki.Delivery, error)
 	items         func(uuid.UUID) (*sparki.Item, error)
 	wholeItems    func(uuid.UUID) (*sparki.Item, error)
 	wholeProjects func(uuid.UUID) (*sparki.Project, error)

@@ -108,6 +108,8 @@ func (r *Resolver) nodeOf(ctx context.Context, portal uuid.UUID, kind sparki.Nod
 		return found(load(ctx).integrations(id))
 	case sparki.SyncRunNode:
 		return found(load(ctx).runs(id))
+	case sparki.DeliveryNode:
+		return found(load(ctx).deliveries(id))
 	case sparki.ItemNode:
 		return found(load(ctx).wholeItems(id))
 	case sparki.ProjectNode:

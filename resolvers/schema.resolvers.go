@@ -68,6 +68,10 @@ func (r *integrationResolver) SyncedItems(ctx context.Context, obj *sparki.Integ
 	return r.items(ctx, obj.PortalID, wanted, orderBy, pageArgs(first, after))
 }
 
+func (r *integrationResolver) Deliveries(ctx context.Context, obj *sparki.Integration, filter *graph.WebhookDeliveryFilter, first *int, after *string) (*graph.WebhookDeliveryConnection, error) {
+	return deliveryConnection(r.DB.Deliveries(ctx, obj.PortalID, obj.ID, outcomeOf(filter), pageArgs(first, after)))
+}
+
 func (r *mutationResolver) SaveIntegration(ctx context.Context, input graph.SaveIntegrationInput) (*graph.SaveIntegrationPayload, error) {
 	who, err := need(ctx, sparki.EditPortalSettings)
 	if err != nil {
@@ -118,6 +122,16 @@ func (r *mutationResolver) ApproveDeactivations(ctx context.Context, syncRunID s
 		return nil, err
 	}
 	return runPayload(r.Listings.Approve(ctx, who, id, approve))
+}
+
+func (r *mutationResolver) ReplayDelivery(ctx context.Context, deliveryID string) (*graph.ReplayDeliveryPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditPortalSettings, sparki.DeliveryNode, deliveryID)
+	if err != nil {
+		return nil, err
+	}
+	delivery, err := r.Listings.Replay(ctx, who, id)
+	refused, err := payload(err)
+	return &graph.ReplayDeliveryPayload{Delivery: delivery, UserErrors: refused}, err
 }
 
 func (r *mutationResolver) ImportSyncedItem(ctx context.Context, syncedItemID string) (*graph.ProjectPayload, error) {
@@ -410,6 +424,37 @@ func (r *syncedItemConnectionResolver) TotalCount(ctx context.Context, obj *grap
 	return obj.Count(ctx)
 }
 
+func (r *webhookDeliveryResolver) Integration(ctx context.Context, obj *sparki.Delivery) (*sparki.Integration, error) {
+	return load(ctx).integrations(obj.IntegrationID)
+}
+
+func (r *webhookDeliveryResolver) Reason(ctx context.Context, obj *sparki.Delivery) (*string, error) {
+	if obj.Reason == "" {
+		return nil, nil
+	}
+	return &obj.Reason, nil
+}
+
+func (r *webhookDeliveryResolver) ReplayOf(ctx context.Context, obj *sparki.Delivery) (*sparki.Delivery, error) {
+	if obj.ReplayOf == nil {
+		return nil, nil
+	}
+	return load(ctx).deliveries(*obj.ReplayOf)
+}
+
+func (r *webhookDeliveryResolver) Body(ctx context.Context, obj *sparki.Delivery) (any, error) {
+	body, err := r.DB.DeliveryBody(ctx, obj.PortalID, obj.ID)
+	return rawJSON(body), err
+}
+
+func (r *webhookDeliveryResolver) SyncedItems(ctx context.Context, obj *sparki.Delivery) ([]*sparki.Item, error) {
+	return r.DB.ItemsOfDelivery(ctx, obj.PortalID, obj.ID, wantsListings(ctx, []string{"listing"}))
+}
+
+func (r *webhookDeliveryConnectionResolver) TotalCount(ctx context.Context, obj *graph.WebhookDeliveryConnection) (int, error) {
+	return obj.Count(ctx)
+}
+
 func (r *activityFilterResolver) IntegrationID(ctx context.Context, obj *sparki.ActivityFilter, data *string) error {
 	obj.IntegrationID = foreign(sparki.IntegrationNode.Parse, data)
 	return nil
@@ -465,6 +510,14 @@ func (r *Resolver) SyncedItemConnection() graph.SyncedItemConnectionResolver {
 	return &syncedItemConnectionResolver{r}
 }
 
+func (r *Resolver) WebhookDelivery() graph.WebhookDeliveryResolver {
+	return &webhookDeliveryResolver{r}
+}
+
+func (r *Resolver) WebhookDeliveryConnection() graph.WebhookDeliveryConnectionResolver {
+	return &webhookDeliveryConnectionResolver{r}
+}
+
 func (r *Resolver) ActivityFilter() graph.ActivityFilterResolver { return &activityFilterResolver{r} }
 
 func (r *Resolver) SyncedItemFilter() graph.SyncedItemFilterResolver {
@@ -487,6 +540,8 @@ type (
 	syncedItemResolver                 struct{ *Resolver }
 	syncedItemChangeConnectionResolver struct{ *Resolver }
 	syncedItemConnectionResolver       struct{ *Resolver }
+	webhookDeliveryResolver            struct{ *Resolver }
+	webhookDeliveryConnectionResolver  struct{ *Resolver }
 	activityFilterResolver             struct{ *Resolver }
 	syncedItemFilterResolver           struct{ *Resolver }
 )

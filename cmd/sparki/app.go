@@ -82,7 +82,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mockWebhooks bool)
 		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},
 		PublicURL: c.PublicAPIURL, MockWebhooks: mockWebhooks,
 	}
-	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Info: a.integrations.Info, Signals: a.signals, Log: log}
+	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Info: a.integrations.Info, Signals: a.signals, Log: log}
 	return a, nil
 }
 

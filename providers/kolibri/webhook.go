@@ -19,10 +19,15 @@ import (
 
 // Changes verifies a delivery and reads its messages (contract §8). It does not tell when an
 // object was modified: a message may come late, and a deletion has no new time.
-func (provider) Changes(s sparki.Settings, header http.Header, body []byte) ([]sparki.Message, error) {
+func (p provider) Changes(s sparki.Settings, header http.Header, body []byte) ([]sparki.Message, error) {
 	if !isSigned(s.Secrets[settingWebhookSecret], header, body) {
 		return nil, providers.ErrUnverified
 	}
+	return p.Messages(s, body)
+}
+
+// Messages reads a verified delivery's messages.
+func (provider) Messages(s sparki.Settings, body []byte) ([]sparki.Message, error) {
 	if !rest.ValidJSON(body) {
 		return nil, providers.ErrUnreadable
 	}
@@ -68,6 +73,8 @@ func isSigned(secrets []sparki.Secret, header http.Header, body []byte) bool {
 type notification struct {
 	id, agency, category string
 	entityType, entityID string
+	// revoked: the office took its consent back.
+	revoked bool
 }
 
 // messageFrom judges one message by itself: a bad one never spoils the others.
@@ -83,7 +90,7 @@ func messageFrom(message gjson.Result, agency string) sparki.Message {
 	case m.ExternalID == "":
 		m.Outcome, m.Reason = sparki.OutcomeFailed, "the message has no id"
 	default:
-		m.Ref, m.Outcome, m.Reason = said.verdict(agency)
+		m.Kind, m.Ref, m.Outcome, m.Reason = said.verdict(agency)
 	}
 	if m.ExternalID == "" {
 		// Something that is the same when the message is sent again.
@@ -94,19 +101,21 @@ func messageFrom(message gjson.Result, agency string) sparki.Message {
 }
 
 // verdict says what to do about a notification. agency is ours, "" while none is configured.
-func (n notification) verdict(agency string) (sparki.Ref, sparki.DeliveryOutcome, string) {
+func (n notification) verdict(agency string) (sparki.MessageKind, sparki.Ref, sparki.DeliveryOutcome, string) {
 	kind := findKind(func(k *assignmentKind) bool { return strings.EqualFold(k.entity(), n.entityType) })
 	switch id := guid(n.entityID); {
 	case n.agency != "" && guid(n.agency) != agency:
-		return sparki.Ref{}, sparki.OutcomeIgnored, "it is about another agency"
+		return sparki.MessageRefresh, sparki.Ref{}, sparki.OutcomeIgnored, "it is about another agency"
+	case strings.EqualFold(n.category, "Authorization") && n.revoked && n.agency != "":
+		return sparki.MessageRevoked, sparki.Ref{}, sparki.OutcomePending, ""
 	case !strings.EqualFold(n.category, "Entity"):
-		return sparki.Ref{}, sparki.OutcomeIgnored, fmt.Sprintf("messages of the category %q are not about listings", n.category)
+		return sparki.MessageRefresh, sparki.Ref{}, sparki.OutcomeIgnored, fmt.Sprintf("messages of the category %q are not about listings", n.category)
 	case kind == nil:
-		return sparki.Ref{}, sparki.OutcomeIgnored, fmt.Sprintf("changes of %q are not about listings", n.entityType)
+		return sparki.MessageRefresh, sparki.Ref{}, sparki.OutcomeIgnored, fmt.Sprintf("changes of %q are not about listings", n.entityType)
 	case id == "":
-		return sparki.Ref{}, sparki.OutcomeFailed, "it does not say which object changed"
+		return sparki.MessageRefresh, sparki.Ref{}, sparki.OutcomeFailed, "it does not say which object changed"
 	default:
-		return sparki.Ref{Type: kind.source, ID: id}, sparki.OutcomePending, ""
+		return sparki.MessageRefresh, sparki.Ref{Type: kind.source, ID: id}, sparki.OutcomePending, ""
 	}
 }
 
@@ -127,6 +136,8 @@ func notificationFrom(message gjson.Result) (n notification, problem string) {
 		case "entityDetails":
 			n.entityType = rest.OneLine(text(v.Get("entityType")), maxName)
 			n.entityID = line(v.Get("entityId"))
+		case "authorizationDetails":
+			n.revoked = strings.EqualFold(text(v.Get("entity")), "Consent") && strings.EqualFold(text(v.Get("action")), "Deleted")
 		}
 	})
 	return n, ""

@@ -285,3 +285,29 @@ func BenchmarkChanges(b *testing.B) {
 		}
 	}
 }
+
+// Consent that was taken back is said, and only about our own agency (contract §8.1).
+func TestConsentDeleted(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		agency, entity, action string
+		kind                   sparki.MessageKind
+		outcome                sparki.DeliveryOutcome
+	}{
+		"TakenBack":   {sampleSettings().Text[settingAgency], "Consent", "Deleted", sparki.MessageRevoked, sparki.OutcomePending},
+		"Given":       {sampleSettings().Text[settingAgency], "Consent", "Added", sparki.MessageRefresh, sparki.OutcomeIgnored},
+		"Settings":    {sampleSettings().Text[settingAgency], "CompanySettings", "Deleted", sparki.MessageRefresh, sparki.OutcomeIgnored},
+		"AnotherOnes": {"00000000-0000-4000-8000-00000000beef", "Consent", "Deleted", sparki.MessageRefresh, sparki.OutcomeIgnored},
+		"Nobodys":     {"", "Consent", "Deleted", sparki.MessageRefresh, sparki.OutcomeIgnored},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			message := fmt.Sprintf(`{"id":"m","realEstateAgencyId":%q,"category":"Authorization","authorizationDetails":{"entity":%q,"action":%q}}`, test.agency, test.entity, test.action)
+			body := fmt.Appendf(nil, `{"items":[{"data":{"messages":[{"id":"e","data":%q}]}}]}`, message)
+			got, err := New().Messages(sampleSettings(), body)
+			if err != nil || len(got) != 1 || got[0].Kind != test.kind || got[0].Outcome != test.outcome {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	}
+}

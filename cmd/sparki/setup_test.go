@@ -35,8 +35,9 @@ type bundle struct {
 	logs   *logBuffer
 }
 
-// setup starts the program: API on a free port, workers, sweep. It stops when the test ends.
-func setup(t *testing.T) *bundle {
+// setup starts the program: API on a free port, workers, sweep. It stops when the test ends. The
+// changes are made to its configuration first.
+func setup(t *testing.T, changes ...func(*config)) *bundle {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,6 +53,9 @@ func setup(t *testing.T) *bundle {
 	}
 	if c.keys, err = integrations.ParseKeys("test:" + base64.StdEncoding.EncodeToString(key)); err != nil {
 		t.Fatal(err)
+	}
+	for _, change := range changes {
+		change(c)
 	}
 	logs := &logBuffer{}
 	a, err := newApp(t.Context(), c, slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})), true)
@@ -180,10 +184,16 @@ func do(t *testing.T, req *http.Request) (int, []byte) {
 	return resp.StatusCode, content
 }
 
-// eventually polls until the condition holds, and fails after the deadline.
+// eventually polls until the condition holds, and fails after half a minute.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
+	within(t, 30*time.Second, what, holds)
+}
+
+// within polls until the condition holds, and fails after the deadline.
+func within(t *testing.T, limit time.Duration, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

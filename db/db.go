@@ -54,6 +54,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	params["application_name"] = "sparki"
 	params["timezone"] = "UTC"
 	params["plan_cache_mode"] = "force_generic_plan" // LIMIT $n is else planned anew at every call
+	params["random_page_cost"] = "1.1"               // flash or memory: else a filter makes Postgres read and sort a whole table
 	params["statement_timeout"] = fmt.Sprint(o.StatementTimeout.Milliseconds())
 	params["idle_in_transaction_session_timeout"] = "10000"
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {

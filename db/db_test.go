@@ -25,7 +25,7 @@ func superuser(t *testing.T, url string) *pgx.Conn {
 	return conn
 }
 
-func strings(t *testing.T, conn *pgx.Conn, sql string) []string {
+func column(t *testing.T, conn *pgx.Conn, sql string) []string {
 	t.Helper()
 	rows, err := conn.Query(t.Context(), sql)
 	if err != nil {
@@ -44,7 +44,7 @@ func TestCatalogue(t *testing.T) {
 	conn := superuser(t, dbtest.URL(t))
 	const tables = `from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'goose_db_version'`
-	if got := strings(t, conn, `select relname `+tables); len(got) < 16 {
+	if got := column(t, conn, `select relname `+tables); len(got) < 16 {
 		t.Fatalf("the catalogue lists only %v", got)
 	}
 	for what, sql := range map[string]string{
@@ -69,7 +69,7 @@ func TestCatalogue(t *testing.T) {
 		"grants to the system role on columns that hold what belongs to customers": `select table_name || '.' || column_name from information_schema.column_privileges
 			where grantee = 'sparki_system' and column_name in ('body', 'raw', 'listing', 'value', 'sealed', 'previous', 'title', 'content', 'hash', 'params', 'document')`,
 	} {
-		if got := strings(t, conn, sql); len(got) > 0 {
+		if got := column(t, conn, sql); len(got) > 0 {
 			t.Errorf("%s: %v", what, got)
 		}
 	}

@@ -41,7 +41,7 @@ func (d *DB) History(ctx context.Context, portal, item uuid.UUID, page sparki.Pa
 	return list(ctx, d, portal, listQuery[*sparki.ItemChange]{
 		columns: `id, at, cause, changes`, from: ` from item_changes where portal_id = $1`, id: "id", where: where, desc: true,
 		scan:   pgx.RowToAddrOfStructByPos[sparki.ItemChange],
-		sort:   sortColumn[*sparki.ItemChange]{"id", "uuid", func(c *sparki.ItemChange) *string { s := c.ID.String(); return &s }},
+		sort:   sortColumn[*sparki.ItemChange]{"id", "uuid", false, func(c *sparki.ItemChange) *string { s := c.ID.String(); return &s }},
 		nodeID: func(c *sparki.ItemChange) uuid.UUID { return c.ID },
 	}, page)
 }

@@ -185,7 +185,7 @@ func (d *DB) Deliveries(ctx context.Context, portal, integration uuid.UUID, outc
 	addEqual(where, "outcome", outcome)
 	return list(ctx, d, portal, listQuery[*sparki.Delivery]{
 		columns: deliveryColumns, from: ` from deliveries where portal_id = $1`, id: "id", scan: scanDelivery, where: where, desc: true,
-		sort:   sortColumn[*sparki.Delivery]{"id", "uuid", func(d *sparki.Delivery) *string { s := d.ID.String(); return &s }},
+		sort:   sortColumn[*sparki.Delivery]{"id", "uuid", false, func(d *sparki.Delivery) *string { s := d.ID.String(); return &s }},
 		nodeID: func(d *sparki.Delivery) uuid.UUID { return d.ID },
 	}, page)
 }

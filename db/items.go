@@ -284,10 +284,10 @@ func (d *DB) RawItem(ctx context.Context, portal, id uuid.UUID) ([]byte, error) 
 
 // itemOrders says by which column and type each order sorts, and where a node has its value.
 var itemOrders = map[string]sortColumn[*sparki.Item]{
-	"SYNCED_AT": {"i.synced_at", "timestamptz", func(i *sparki.Item) *string { return timeText(i.SyncedAt) }},
-	"TITLE":     {"i.title", "text", func(i *sparki.Item) *string { return &i.Listing.Title }},
-	"CITY":      {"i.city", "text", func(i *sparki.Item) *string { return i.Listing.Address.City }},
-	"PRICE":     {"i.price_amount", "numeric", func(i *sparki.Item) *string { return amountText(i.Listing) }},
+	"SYNCED_AT": {"i.synced_at", "timestamptz", false, func(i *sparki.Item) *string { return timeText(i.SyncedAt) }},
+	"TITLE":     {"i.title", "text", false, func(i *sparki.Item) *string { return &i.Listing.Title }},
+	"CITY":      {"i.city", "text", true, func(i *sparki.Item) *string { return i.Listing.Address.City }},
+	"PRICE":     {"i.price_amount", "numeric", true, func(i *sparki.Item) *string { return amountText(i.Listing) }},
 }
 
 // Items lists items; whole reads their listings too.

@@ -53,6 +53,7 @@ func (c *conditions) addSearch(column, search string) {
 // sortColumn is a column that a list can be ordered by, ties by id. Null comes last both ways.
 type sortColumn[T any] struct {
 	column, cast string
+	nullable     bool
 	// value gives a node's value in the column, as text; nil for null.
 	value func(T) *string
 }
@@ -110,11 +111,15 @@ func (q *listQuery[T]) after(cursor string) error {
 	}
 	than := map[bool]string{true: "<", false: ">"}[q.desc]
 	column, cast := q.sort.column, q.sort.cast
-	if p.Value == nil {
+	if p.Value == nil && q.sort.nullable {
 		q.where.add(column+" is null and "+q.id+" "+than+" ?::uuid", p.ID)
 		return nil
 	}
-	q.where.add("("+column+" is null or ("+column+", "+q.id+") "+than+" (?::text::"+cast+", ?::uuid))", *p.Value, p.ID)
+	next := "(" + column + ", " + q.id + ") " + than + " (?::text::" + cast + ", ?::uuid)"
+	if q.sort.nullable {
+		next = "(" + next + " or " + column + " is null)"
+	}
+	q.where.add(next, text(p.Value), p.ID)
 	return nil
 }
 
@@ -130,9 +135,10 @@ func list[T any](ctx context.Context, d *DB, portal uuid.UUID, q listQuery[T], p
 		}
 	}
 	direction := map[bool]string{true: " desc", false: ""}[q.desc]
+	nulls := map[bool]string{true: " nulls last", false: ""}[q.sort.nullable]
 	q.where.args = append(q.where.args, page.First+1) // one more tells whether a page follows
 	sql := `select ` + q.columns + q.from + q.where.sql.String() +
-		` order by ` + q.sort.column + direction + ` nulls last, ` + q.id + direction + ` limit $` + itoa(len(q.where.args))
+		` order by ` + q.sort.column + direction + nulls + `, ` + q.id + direction + ` limit $` + itoa(len(q.where.args))
 	nodes, err := query(ctx, d, portal, q.scan, sql, q.where.args...)
 	if err != nil {
 		return nil, err

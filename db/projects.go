@@ -88,10 +88,10 @@ func (d *DB) ProjectsOfItems(ctx context.Context, portal uuid.UUID, items []uuid
 }
 
 var projectOrders = map[string]sortColumn[*sparki.Project]{
-	"UPDATED_AT": {"p.updated_at", "timestamptz", func(p *sparki.Project) *string { return timeText(p.UpdatedAt) }},
-	"TITLE":      {"p.title", "text", func(p *sparki.Project) *string { return &p.Title }},
-	"CITY":       {"p.city", "text", func(p *sparki.Project) *string { return p.Address.City }},
-	"PRICE":      {"p.price_amount", "numeric", func(p *sparki.Project) *string { return amountText(p.Listing) }},
+	"UPDATED_AT": {"p.updated_at", "timestamptz", false, func(p *sparki.Project) *string { return timeText(p.UpdatedAt) }},
+	"TITLE":      {"p.title", "text", false, func(p *sparki.Project) *string { return &p.Title }},
+	"CITY":       {"p.city", "text", true, func(p *sparki.Project) *string { return p.Address.City }},
+	"PRICE":      {"p.price_amount", "numeric", true, func(p *sparki.Project) *string { return amountText(p.Listing) }},
 }
 
 // Projects lists projects; whole reads their content too.

@@ -188,7 +188,7 @@ func (d *DB) Runs(ctx context.Context, portal, integration uuid.UUID, page spark
 	where.add("integration_id = ?", integration)
 	return list(ctx, d, portal, listQuery[*sparki.SyncRun]{
 		columns: runColumns, from: ` from sync_runs where portal_id = $1`, id: "id", scan: scanRun, where: where,
-		sort: sortColumn[*sparki.SyncRun]{"id", "uuid", func(r *sparki.SyncRun) *string { s := r.ID.String(); return &s }}, desc: true,
+		sort: sortColumn[*sparki.SyncRun]{"id", "uuid", false, func(r *sparki.SyncRun) *string { s := r.ID.String(); return &s }}, desc: true,
 		nodeID: func(r *sparki.SyncRun) uuid.UUID { return r.ID },
 	}, page)
 }

@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"cmp"
+	"context"
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/graph"
@@ -38,7 +39,10 @@ func orAll[T any](filter *T) T {
 	return *cmp.Or(filter, &all)
 }
 
-func pageInfo[T any](p *sparki.Page[T]) *graph.PageInfo {
+func pageInfo[T any](ctx context.Context, p *sparki.Page[T]) *graph.PageInfo {
+	if !asked(ctx, "pageInfo") {
+		return nil
+	}
 	info := &graph.PageInfo{HasNextPage: p.HasNext, HasPreviousPage: p.HasPrevious}
 	if n := len(p.Nodes); n > 0 {
 		first, last := p.Cursor(p.Nodes[0]), p.Cursor(p.Nodes[n-1])
@@ -47,8 +51,11 @@ func pageInfo[T any](p *sparki.Page[T]) *graph.PageInfo {
 	return info
 }
 
-// edges pairs each node of a page with its cursor.
-func edges[T, E any](p *sparki.Page[T], edge func(cursor string, node T) *E) []*E {
+// edges pairs each node of a page with its cursor, if anybody asked for that.
+func edges[T, E any](ctx context.Context, p *sparki.Page[T], edge func(cursor string, node T) *E) []*E {
+	if !asked(ctx, "edges") {
+		return nil
+	}
 	out := make([]*E, len(p.Nodes))
 	for i, node := range p.Nodes {
 		out[i] = edge(p.Cursor(node), node)
@@ -56,58 +63,62 @@ func edges[T, E any](p *sparki.Page[T], edge func(cursor string, node T) *E) []*
 	return out
 }
 
-func itemConnection(p *sparki.Page[*sparki.Item], err error) (*graph.SyncedItemConnection, error) {
-	if err != nil {
-		return nil, err
+// connection makes a connection of a page, unless reading it failed.
+func connection[T, C any](of func(*sparki.Page[T]) *C) func(*sparki.Page[T], error) (*C, error) {
+	return func(p *sparki.Page[T], err error) (*C, error) {
+		if err != nil {
+			return nil, err
+		}
+		return of(p), nil
 	}
-	return &graph.SyncedItemConnection{Nodes: p.Nodes, PageInfo: pageInfo(p), Count: p.Count,
-		Edges: edges(p, func(c string, n *sparki.Item) *graph.SyncedItemEdge { return &graph.SyncedItemEdge{Cursor: c, Node: n} })}, nil
 }
 
-func projectConnection(p *sparki.Page[*sparki.Project], err error) (*graph.ProjectConnection, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &graph.ProjectConnection{Nodes: p.Nodes, PageInfo: pageInfo(p), Count: p.Count,
-		Edges: edges(p, func(c string, n *sparki.Project) *graph.ProjectEdge { return &graph.ProjectEdge{Cursor: c, Node: n} })}, nil
+func itemConnection(ctx context.Context) func(*sparki.Page[*sparki.Item], error) (*graph.SyncedItemConnection, error) {
+	return connection(func(p *sparki.Page[*sparki.Item]) *graph.SyncedItemConnection {
+		return &graph.SyncedItemConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
+			Edges: edges(ctx, p, func(c string, n *sparki.Item) *graph.SyncedItemEdge { return &graph.SyncedItemEdge{Cursor: c, Node: n} })}
+	})
 }
 
-func runConnection(p *sparki.Page[*sparki.SyncRun], err error) (*graph.SyncRunConnection, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &graph.SyncRunConnection{Nodes: p.Nodes, PageInfo: pageInfo(p), Count: p.Count,
-		Edges: edges(p, func(c string, n *sparki.SyncRun) *graph.SyncRunEdge { return &graph.SyncRunEdge{Cursor: c, Node: n} })}, nil
+func projectConnection(ctx context.Context) func(*sparki.Page[*sparki.Project], error) (*graph.ProjectConnection, error) {
+	return connection(func(p *sparki.Page[*sparki.Project]) *graph.ProjectConnection {
+		return &graph.ProjectConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
+			Edges: edges(ctx, p, func(c string, n *sparki.Project) *graph.ProjectEdge { return &graph.ProjectEdge{Cursor: c, Node: n} })}
+	})
 }
 
-func activityConnection(p *sparki.Page[*sparki.Activity], err error) (*graph.ActivityConnection, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &graph.ActivityConnection{Nodes: p.Nodes, PageInfo: pageInfo(p), Count: p.Count,
-		Edges: edges(p, func(c string, n *sparki.Activity) *graph.ActivityEdge { return &graph.ActivityEdge{Cursor: c, Node: n} })}, nil
+func runConnection(ctx context.Context) func(*sparki.Page[*sparki.SyncRun], error) (*graph.SyncRunConnection, error) {
+	return connection(func(p *sparki.Page[*sparki.SyncRun]) *graph.SyncRunConnection {
+		return &graph.SyncRunConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
+			Edges: edges(ctx, p, func(c string, n *sparki.SyncRun) *graph.SyncRunEdge { return &graph.SyncRunEdge{Cursor: c, Node: n} })}
+	})
 }
 
-func historyConnection(p *sparki.Page[*sparki.ItemChange], err error) (*graph.SyncedItemChangeConnection, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &graph.SyncedItemChangeConnection{Nodes: p.Nodes, PageInfo: pageInfo(p), Count: p.Count,
-		Edges: edges(p, func(c string, n *sparki.ItemChange) *graph.SyncedItemChangeEdge {
-			return &graph.SyncedItemChangeEdge{Cursor: c, Node: n}
-		})}, nil
+func activityConnection(ctx context.Context) func(*sparki.Page[*sparki.Activity], error) (*graph.ActivityConnection, error) {
+	return connection(func(p *sparki.Page[*sparki.Activity]) *graph.ActivityConnection {
+		return &graph.ActivityConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
+			Edges: edges(ctx, p, func(c string, n *sparki.Activity) *graph.ActivityEdge { return &graph.ActivityEdge{Cursor: c, Node: n} })}
+	})
+}
+
+func historyConnection(ctx context.Context) func(*sparki.Page[*sparki.ItemChange], error) (*graph.SyncedItemChangeConnection, error) {
+	return connection(func(p *sparki.Page[*sparki.ItemChange]) *graph.SyncedItemChangeConnection {
+		return &graph.SyncedItemChangeConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
+			Edges: edges(ctx, p, func(c string, n *sparki.ItemChange) *graph.SyncedItemChangeEdge {
+				return &graph.SyncedItemChangeEdge{Cursor: c, Node: n}
+			})}
+	})
 }
 
 func outcomeOf(filter *graph.WebhookDeliveryFilter) *sparki.DeliveryOutcome {
 	return orAll(filter).Outcome.Value()
 }
 
-func deliveryConnection(p *sparki.Page[*sparki.Delivery], err error) (*graph.WebhookDeliveryConnection, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &graph.WebhookDeliveryConnection{Nodes: p.Nodes, PageInfo: pageInfo(p), Count: p.Count,
-		Edges: edges(p, func(c string, n *sparki.Delivery) *graph.WebhookDeliveryEdge {
-			return &graph.WebhookDeliveryEdge{Cursor: c, Node: n}
-		})}, nil
+func deliveryConnection(ctx context.Context) func(*sparki.Page[*sparki.Delivery], error) (*graph.WebhookDeliveryConnection, error) {
+	return connection(func(p *sparki.Page[*sparki.Delivery]) *graph.WebhookDeliveryConnection {
+		return &graph.WebhookDeliveryConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
+			Edges: edges(ctx, p, func(c string, n *sparki.Delivery) *graph.WebhookDeliveryEdge {
+				return &graph.WebhookDeliveryEdge{Cursor: c, Node: n}
+			})}
+	})
 }

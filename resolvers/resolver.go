@@ -175,7 +175,7 @@ func saveInput(in graph.SaveIntegrationInput) (integrations.SaveInput, error) {
 
 func (r *Resolver) items(ctx context.Context, portal uuid.UUID, f sparki.ItemFilter, order *graph.SyncedItemOrder, page sparki.PageArgs) (*graph.SyncedItemConnection, error) {
 	whole := wantsListings(ctx, []string{"nodes", "listing"}, []string{"edges", "node", "listing"})
-	return itemConnection(r.DB.Items(ctx, portal, f, itemOrder(order), page, whole))
+	return itemConnection(ctx)(r.DB.Items(ctx, portal, f, itemOrder(order), page, whole))
 }
 
 func (r *Resolver) addOns(ctx context.Context, portal uuid.UUID) ([]*graph.AddOn, error) {

@@ -55,7 +55,7 @@ func (r *integrationResolver) SyncStatus(ctx context.Context, obj *sparki.Integr
 }
 
 func (r *integrationResolver) SyncRuns(ctx context.Context, obj *sparki.Integration, first *int, after *string) (*graph.SyncRunConnection, error) {
-	return runConnection(r.DB.Runs(ctx, obj.PortalID, obj.ID, pageArgs(first, after)))
+	return runConnection(ctx)(r.DB.Runs(ctx, obj.PortalID, obj.ID, pageArgs(first, after)))
 }
 
 func (r *integrationResolver) SyncedItems(ctx context.Context, obj *sparki.Integration, filter *sparki.ItemFilter, orderBy *graph.SyncedItemOrder, first *int, after *string) (*graph.SyncedItemConnection, error) {
@@ -69,7 +69,7 @@ func (r *integrationResolver) SyncedItems(ctx context.Context, obj *sparki.Integ
 }
 
 func (r *integrationResolver) Deliveries(ctx context.Context, obj *sparki.Integration, filter *graph.WebhookDeliveryFilter, first *int, after *string) (*graph.WebhookDeliveryConnection, error) {
-	return deliveryConnection(r.DB.Deliveries(ctx, obj.PortalID, obj.ID, outcomeOf(filter), pageArgs(first, after)))
+	return deliveryConnection(ctx)(r.DB.Deliveries(ctx, obj.PortalID, obj.ID, outcomeOf(filter), pageArgs(first, after)))
 }
 
 func (r *mutationResolver) SaveIntegration(ctx context.Context, input graph.SaveIntegrationInput) (*graph.SaveIntegrationPayload, error) {
@@ -320,7 +320,7 @@ func (r *queryResolver) Projects(ctx context.Context, filter *sparki.ProjectFilt
 		return nil, err
 	}
 	whole := wantsListings(ctx, []string{"nodes"}, []string{"edges", "node"})
-	return projectConnection(r.DB.Projects(ctx, who.PortalID, orAll(filter), projectOrder(orderBy), pageArgs(first, after), whole))
+	return projectConnection(ctx)(r.DB.Projects(ctx, who.PortalID, orAll(filter), projectOrder(orderBy), pageArgs(first, after), whole))
 }
 
 func (r *queryResolver) LinkPreview(ctx context.Context, projectID string, syncedItemID string) (*sparki.LinkPreview, error) {
@@ -340,7 +340,7 @@ func (r *queryResolver) Activity(ctx context.Context, filter *sparki.ActivityFil
 	if err != nil {
 		return nil, err
 	}
-	return activityConnection(r.DB.Activities(ctx, who.PortalID, orAll(filter), pageArgs(first, after)))
+	return activityConnection(ctx)(r.DB.Activities(ctx, who.PortalID, orAll(filter), pageArgs(first, after)))
 }
 
 func (r *subscriptionResolver) SyncStatusChanged(ctx context.Context, integrationID *string) (<-chan *sparki.SyncStatus, error) {
@@ -413,7 +413,7 @@ func (r *syncedItemResolver) Raw(ctx context.Context, obj *sparki.Item) (any, er
 }
 
 func (r *syncedItemResolver) History(ctx context.Context, obj *sparki.Item, first *int, after *string) (*graph.SyncedItemChangeConnection, error) {
-	return historyConnection(r.DB.History(ctx, portalOf(ctx), obj.ID, pageArgs(first, after)))
+	return historyConnection(ctx)(r.DB.History(ctx, portalOf(ctx), obj.ID, pageArgs(first, after)))
 }
 
 func (r *syncedItemChangeConnectionResolver) TotalCount(ctx context.Context, obj *graph.SyncedItemChangeConnection) (int, error) {

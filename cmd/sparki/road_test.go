@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"sparki.app/integrations/providers/all"
@@ -42,6 +43,28 @@ func TestRoad(t *testing.T) {
 					map[string]any{"id": imported.ImportSyncedItem.Project.ID}, &out)
 				return out.Node.Price.Amount == "654321.00"
 			})
+		})
+	}
+}
+
+// A list is read with its cards only, unless somebody asks for more: in whatever way it is asked for.
+func TestListsReadWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.waitForSync(t, b.connectMock(t, "kolibri"))
+	for name, document := range map[string]string{
+		"Plain":          `{ syncedItems(first: 100) { nodes { listing { details { key } images { url } } } } }`,
+		"Edges":          `{ syncedItems(first: 100) { nodes: edges { node { listing { details { key } images { url } } } } } }`,
+		"InlineFragment": `{ syncedItems(first: 100) { ... on SyncedItemConnection { nodes { ... on SyncedItem { listing { ... on Listing { details { key } images { url } } } } } } } }`,
+		"Fragment":       `query { syncedItems(first: 100) { nodes { ...i } } } fragment i on SyncedItem { listing { ...l } } fragment l on Listing { details { key } images { url } }`,
+		"OnNode":         `{ syncedItems(first: 100) { nodes { ... on Node { ... on SyncedItem { listing { details { key } images { url } } } } } } }`,
+		"Integration":    `{ integrations { syncedItems(first: 100) { nodes { listing { details { key } images { url } } } } } }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := string(b.ask(t, b.token, document, nil).Data)
+			if !strings.Contains(got, `"livingArea"`) || !strings.Contains(got, `"url"`) {
+				t.Errorf("no details or images in %.300s", got)
+			}
 		})
 	}
 }

@@ -1,0 +1,200 @@
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"sparki.app/integrations"
+	"sparki.app/integrations/devstack/teststack"
+	"sparki.app/integrations/pubsub"
+)
+
+func TestMain(m *testing.M) { teststack.Main(m) }
+
+type bundle struct {
+	*Client
+	server *Server
+	redis  *redis.Client
+	prefix string
+	bell   sparki.Bell
+	began  chan sparki.Bell // a job begins
+	goOn   chan error       // and ends with this
+}
+
+// setup makes a client and a worker, not started, whose only job waits for the test.
+func setup(t *testing.T) *bundle {
+	t.Helper()
+	hints, err := pubsub.HintClient(teststack.RedisURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, err := pubsub.ParseURL(teststack.RedisURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bundle{redis: redis.NewClient(options), prefix: "test:" + rand.Text() + ":", began: make(chan sparki.Bell, 100), goOn: make(chan error, 100),
+		bell: sparki.Bell{Job: sparki.FetchItems, PortalID: sparki.NewID(), ID: sparki.NewID()}}
+	t.Cleanup(func() { _ = hints.Close(); _ = b.redis.Close() })
+	b.Client = NewClient(hints, b.prefix, slog.New(slog.DiscardHandler))
+	b.server = NewServer(b.redis, b.prefix, Jobs{sparki.FetchItems: func(ctx context.Context, portal, id uuid.UUID) error {
+		b.began <- sparki.Bell{Job: sparki.FetchItems, PortalID: portal, ID: id}
+		select {
+		case err := <-b.goOn:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}}, slog.New(slog.DiscardHandler))
+	return b
+}
+
+func (b *bundle) start(t *testing.T) {
+	t.Helper()
+	if err := b.server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := sync.OnceFunc(b.server.Stop)
+	t.Cleanup(stop)
+}
+
+func (b *bundle) waiting(t *testing.T) int {
+	t.Helper()
+	info, err := b.inspector.GetQueueInfo(queueOf(b.prefix, b.bell.Job))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Pending
+}
+
+func (b *bundle) begins(t *testing.T) sparki.Bell {
+	t.Helper()
+	select {
+	case bell := <-b.began:
+		return bell
+	case <-time.After(20 * time.Second):
+		t.Fatal("no job begins")
+		return sparki.Bell{}
+	}
+}
+
+func TestBell(t *testing.T) {
+	t.Parallel()
+
+	t.Run("HangsOnce", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		for range 20 {
+			b.Ring(t.Context(), b.bell)
+		}
+		if n := b.waiting(t); n != 1 {
+			t.Errorf("%d tasks wait", n)
+		}
+	})
+
+	t.Run("CarriesIDsOnly", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.Ring(t.Context(), b.bell)
+		info, err := b.inspector.GetTaskInfo(queueOf(b.prefix, b.bell.Job), taskID(b.bell, "a"))
+		if err != nil || string(info.Payload) != b.bell.PortalID.String()+"/"+b.bell.ID.String() {
+			t.Errorf("the payload is %s, %v", info.Payload, err)
+		}
+	})
+
+	t.Run("RungWhileAnsweredIsAnsweredAgain", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.start(t)
+		b.Ring(t.Context(), b.bell)
+		if got := b.begins(t); got != b.bell {
+			t.Fatalf("the job is %+v", got)
+		}
+		b.Ring(t.Context(), b.bell) // its worker may have looked already
+		b.goOn <- nil
+		b.begins(t)
+		b.goOn <- nil
+	})
+
+	t.Run("AnErrorIsNoEnd", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.start(t)
+		b.Ring(t.Context(), b.bell)
+		b.begins(t)
+		b.goOn <- errors.New("broken")
+		b.Ring(t.Context(), b.bell)
+		b.begins(t)
+		b.goOn <- nil
+	})
+
+	t.Run("StopGivesBack", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.start(t)
+		b.Ring(t.Context(), b.bell)
+		b.begins(t)
+		began := time.Now()
+		b.server.Stop() // the job ends with its context
+		if took := time.Since(began); took > stopWithin+3*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+
+	t.Run("RedisAwayMakesNobodyWait", func(t *testing.T) {
+		t.Parallel()
+		hints, err := pubsub.HintClient("redis://127.0.0.1:1/0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = hints.Close() })
+		client := NewClient(hints, "test:", slog.New(slog.DiscardHandler))
+		began := time.Now()
+		for range 1000 {
+			client.Ring(t.Context(), sparki.Bell{Job: sparki.FetchItems, PortalID: sparki.NewID(), ID: sparki.NewID()})
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("a thousand bells took %s", took)
+		}
+	})
+}
+
+// The sweep rings for what is due, also when the schedule has to be asked first.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	scheduled := false
+	sweep := &Sweep{Signals: rings{b.Client}, Log: slog.New(slog.DiscardHandler),
+		Schedule: func(context.Context) error { scheduled = true; return nil },
+		Due:      func(context.Context) ([]sparki.Bell, error) { return []sparki.Bell{b.bell}, nil }}
+	if err := sweep.Once(t.Context()); err != nil || !scheduled {
+		t.Fatal(err, scheduled)
+	}
+	if n := b.waiting(t); n != 1 {
+		t.Errorf("%d tasks wait", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	sweep.Run(ctx, time.Hour) // returns
+}
+
+// rings is a client that wakes nobody.
+type rings struct{ *Client }
+
+func (rings) Wake(context.Context, ...uuid.UUID) {}
+
+func TestPayload(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []string{"", "/", "a/b", uuid.NewString(), uuid.NewString() + "/", uuid.NewString() + "/x"} {
+		if bell, err := parsePayload(string(sparki.FetchItems), []byte(bad)); err == nil {
+			t.Errorf("%q is taken for %+v", bad, bell)
+		}
+	}
+}

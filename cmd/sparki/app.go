@@ -137,24 +137,21 @@ func (a *app) work(ctx context.Context) error {
 }
 
 func runServe(ctx context.Context, call *invocation) error {
-	c, err := call.configure("serve", needsAll, nil)
-	if err != nil {
-		return err
-	}
-	a, err := newApp(ctx, c, c.logger(call), false)
-	if err != nil {
-		return err
-	}
-	defer a.close()
-	listener, err := net.Listen("tcp", c.ListenAddr)
-	if err != nil {
-		return fmt.Errorf("LISTEN_ADDR: %w", err)
-	}
-	return a.serve(ctx, listener, homeFacts(c.PublicAPIURL), false)
+	return call.withApp(ctx, "serve", func(a *app) error {
+		listener, err := net.Listen("tcp", a.config.ListenAddr)
+		if err != nil {
+			return fmt.Errorf("LISTEN_ADDR: %w", err)
+		}
+		return a.serve(ctx, listener, homeFacts(a.config.PublicAPIURL), false)
+	})
 }
 
 func runWorker(ctx context.Context, call *invocation) error {
-	c, err := call.configure("worker", needsAll, nil)
+	return call.withApp(ctx, "worker", func(a *app) error { return a.work(ctx) })
+}
+
+func (call *invocation) withApp(ctx context.Context, name string, f func(*app) error) error {
+	c, err := call.configure(name, needsAll, nil)
 	if err != nil {
 		return err
 	}
@@ -163,7 +160,7 @@ func runWorker(ctx context.Context, call *invocation) error {
 		return err
 	}
 	defer a.close()
-	return a.work(ctx)
+	return f(a)
 }
 
 func runMigrate(ctx context.Context, call *invocation) error {

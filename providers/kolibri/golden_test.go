@@ -99,11 +99,11 @@ type goldenFound struct {
 // kindOfSample tells from the key around an entity what kind it is, and its id.
 func kindOfSample(t testing.TB, body []byte) (*assignmentKind, sparki.Ref) {
 	t.Helper()
-	kind := findKind(func(k *assignmentKind) bool { return gjson.GetBytes(body, k.wrapper).Exists() })
-	if kind == nil {
-		t.Fatalf("no assignment: %.60s", body)
+	if kind := findKind(func(k *assignmentKind) bool { return gjson.GetBytes(body, k.wrapper).Exists() }); kind != nil {
+		return kind, sparki.Ref{Type: kind.source, ID: gjson.GetBytes(body, kind.wrapper+".id").Str}
 	}
-	return kind, sparki.Ref{Type: kind.source, ID: gjson.GetBytes(body, kind.wrapper+".id").Str}
+	t.Fatalf("no assignment: %.60s", body)
+	return nil, sparki.Ref{}
 }
 
 func TestGoldenListings(t *testing.T) {

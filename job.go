@@ -11,7 +11,7 @@ import (
 type Bell struct {
 	Job      JobKind
 	PortalID uuid.UUID
-	// ID is the integration for ReadInbox and FetchItems, the run for ContinueRun.
+	// ID is the integration for ReadInbox, FetchItems and RenewMapping, the run for ContinueRun.
 	ID uuid.UUID
 }
 
@@ -25,6 +25,8 @@ const (
 	FetchItems JobKind = "items:fetch"
 	// ContinueRun goes on with a sync run where it stopped.
 	ContinueRun JobKind = "run:continue"
+	// RenewMapping maps an integration's stored answers again with a newer mapping.
+	RenewMapping JobKind = "mapping:renew"
 )
 
 // Signals tells other processes what was committed. Both calls are hints that may get lost: they

@@ -221,6 +221,8 @@ type Found struct {
 	Provenance   *Provenance
 	// Unknown lists enum values that the mapping does not know, as "field=value".
 	Unknown []string
+	// Unused lists the names of fields that have a value and are not looked at.
+	Unused []string
 }
 
 // Gone is what a fetch finds when the CRM says that the object does not exist.

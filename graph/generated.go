@@ -126,6 +126,7 @@ type ComplexityRoot struct {
 		Deliveries  func(childComplexity int, filter *WebhookDeliveryFilter, first *int, after *string) int
 		Domains     func(childComplexity int) int
 		Enabled     func(childComplexity int) int
+		MappingGaps func(childComplexity int) int
 		Mock        func(childComplexity int) int
 		NodeID      func(childComplexity int) int
 		Provider    func(childComplexity int) int
@@ -170,6 +171,14 @@ type ComplexityRoot struct {
 		Position   func(childComplexity int) int
 		Title      func(childComplexity int) int
 		URL        func(childComplexity int) int
+	}
+
+	MappingGap struct {
+		FirstSeenAt func(childComplexity int) int
+		Kind        func(childComplexity int) int
+		LastSeenAt  func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Objects     func(childComplexity int) int
 	}
 
 	Mutation struct {
@@ -521,6 +530,7 @@ type IntegrationResolver interface {
 	SyncStatus(ctx context.Context, obj *sparki.Integration) (*sparki.SyncStatus, error)
 	SyncRuns(ctx context.Context, obj *sparki.Integration, first *int, after *string) (*SyncRunConnection, error)
 	SyncedItems(ctx context.Context, obj *sparki.Integration, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) (*SyncedItemConnection, error)
+	MappingGaps(ctx context.Context, obj *sparki.Integration) ([]*sparki.MappingGapCount, error)
 	Deliveries(ctx context.Context, obj *sparki.Integration, filter *WebhookDeliveryFilter, first *int, after *string) (*WebhookDeliveryConnection, error)
 }
 type MutationResolver interface {
@@ -910,6 +920,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.Enabled(childComplexity), true
+	case "Integration.mappingGaps":
+		if e.ComplexityRoot.Integration.MappingGaps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.MappingGaps(childComplexity), true
 	case "Integration.mock":
 		if e.ComplexityRoot.Integration.Mock == nil {
 			break
@@ -1133,6 +1149,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ListingMedia.URL(childComplexity), true
+
+	case "MappingGap.firstSeenAt":
+		if e.ComplexityRoot.MappingGap.FirstSeenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MappingGap.FirstSeenAt(childComplexity), true
+	case "MappingGap.kind":
+		if e.ComplexityRoot.MappingGap.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MappingGap.Kind(childComplexity), true
+	case "MappingGap.lastSeenAt":
+		if e.ComplexityRoot.MappingGap.LastSeenAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MappingGap.LastSeenAt(childComplexity), true
+	case "MappingGap.name":
+		if e.ComplexityRoot.MappingGap.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MappingGap.Name(childComplexity), true
+	case "MappingGap.objects":
+		if e.ComplexityRoot.MappingGap.Objects == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MappingGap.Objects(childComplexity), true
 
 	case "Mutation.addProjectMedia":
 		if e.ComplexityRoot.Mutation.AddProjectMedia == nil {
@@ -2828,6 +2875,8 @@ type Integration implements Node {
     "The cursor to go on from."
     after: String
   ): SyncedItemConnection!
+  "What the mapping of this CRM's objects does not know, most frequent first."
+  mappingGaps: [MappingGap!]!
   "Webhook requests that were taken in, newest first."
   deliveries(
     "Which ones; all when left out."
@@ -3029,7 +3078,7 @@ type SyncedItem implements Node {
   sourceType: String!
   "The object's id in the CRM."
   externalId: String!
-  "REALWORKS: the object code."
+  "KOLIBRI: the public reference. REALWORKS: the object code."
   objectCode: String
   "REALWORKS: the afdeling code."
   afdelingCode: String
@@ -3440,6 +3489,28 @@ enum MediaOrigin {
   MANAGED
   "A person."
   MANUAL
+}
+
+"Something in a CRM's objects that the mapping does not know. No object fails for it: the nearest value or OTHER is shown."
+type MappingGap {
+  "What kind of thing it is."
+  kind: MappingGapKind!
+  "A value as field=value, or a field's name."
+  name: String!
+  "How often an object was stored with it."
+  objects: Int!
+  "When it was met first."
+  firstSeenAt: DateTime!
+  "When it was met last."
+  lastSeenAt: DateTime!
+}
+
+"The kinds of things that a mapping does not know."
+enum MappingGapKind {
+  "A value that has no meaning here."
+  VALUE
+  "A field that has something in it and is not looked at."
+  FIELD
 }
 
 # --- webhook deliveries ---------------------------------------------------------------
@@ -4319,6 +4390,8 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_syncRuns(ctx, field)
 	case "syncedItems":
 		return ec.fieldContext_Integration_syncedItems(ctx, field)
+	case "mappingGaps":
+		return ec.fieldContext_Integration_mappingGaps(ctx, field)
 	case "deliveries":
 		return ec.fieldContext_Integration_deliveries(ctx, field)
 	case "createdAt":
@@ -4397,6 +4470,22 @@ func (ec *executionContext) childFields_ListingMedia(ctx context.Context, field 
 		return ec.fieldContext_ListingMedia_mimeType(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ListingMedia", field.Name)
+}
+
+func (ec *executionContext) childFields_MappingGap(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_MappingGap_kind(ctx, field)
+	case "name":
+		return ec.fieldContext_MappingGap_name(ctx, field)
+	case "objects":
+		return ec.fieldContext_MappingGap_objects(ctx, field)
+	case "firstSeenAt":
+		return ec.fieldContext_MappingGap_firstSeenAt(ctx, field)
+	case "lastSeenAt":
+		return ec.fieldContext_MappingGap_lastSeenAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MappingGap", field.Name)
 }
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7059,6 +7148,38 @@ func (ec *executionContext) fieldContext_Integration_syncedItems(ctx context.Con
 	return fc, nil
 }
 
+func (ec *executionContext) _Integration_mappingGaps(ctx context.Context, field graphql.CollectedField, obj *sparki.Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_mappingGaps(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().MappingGaps(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.MappingGapCount) graphql.Marshaler {
+			return ec.marshalNMappingGap2ᚕᚖsparkiᚗappᚋintegrationsᚐMappingGapCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_mappingGaps(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Integration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_MappingGap(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Integration_deliveries(ctx context.Context, field graphql.CollectedField, obj *sparki.Integration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7826,6 +7947,121 @@ func (ec *executionContext) _ListingMedia_mimeType(ctx context.Context, field gr
 }
 func (ec *executionContext) fieldContext_ListingMedia_mimeType(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ListingMedia", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MappingGap_kind(ctx context.Context, field graphql.CollectedField, obj *sparki.MappingGapCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MappingGap_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.MappingGapKind) graphql.Marshaler {
+			return ec.marshalNMappingGapKind2sparkiᚗappᚋintegrationsᚐMappingGapKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MappingGap_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MappingGap", field, false, false, errors.New("field of type MappingGapKind does not have child fields"))
+}
+
+func (ec *executionContext) _MappingGap_name(ctx context.Context, field graphql.CollectedField, obj *sparki.MappingGapCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MappingGap_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MappingGap_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MappingGap", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _MappingGap_objects(ctx context.Context, field graphql.CollectedField, obj *sparki.MappingGapCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MappingGap_objects(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Objects, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MappingGap_objects(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MappingGap", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _MappingGap_firstSeenAt(ctx context.Context, field graphql.CollectedField, obj *sparki.MappingGapCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MappingGap_firstSeenAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FirstSeenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MappingGap_firstSeenAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MappingGap", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _MappingGap_lastSeenAt(ctx context.Context, field graphql.CollectedField, obj *sparki.MappingGapCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_MappingGap_lastSeenAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastSeenAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_MappingGap_lastSeenAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("MappingGap", field, false, false, errors.New("field of type DateTime does not have child fields"))
 }
 
 func (ec *executionContext) _Mutation_saveIntegration(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -16567,6 +16803,44 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "mappingGaps":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Integration_mappingGaps(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "deliveries":
 			field := field
 
@@ -16842,6 +17116,64 @@ func (ec *executionContext) _ListingMedia(ctx context.Context, sel ast.Selection
 		case "mimeType":
 			out.Values[i] = ec._ListingMedia_mimeType(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var mappingGapImplementors = []string{"MappingGap"}
+
+func (ec *executionContext) _MappingGap(ctx context.Context, sel ast.SelectionSet, obj *sparki.MappingGapCount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, mappingGapImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("MappingGap")
+		case "kind":
+			out.Values[i] = ec._MappingGap_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = ec._MappingGap_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "objects":
+			out.Values[i] = ec._MappingGap_objects(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "firstSeenAt":
+			out.Values[i] = ec._MappingGap_firstSeenAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "lastSeenAt":
+			out.Values[i] = ec._MappingGap_lastSeenAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -20918,6 +21250,49 @@ func (ec *executionContext) marshalNListingMedia2ᚕsparkiᚗappᚋintegrations�
 	}
 
 	return ret
+}
+
+func (ec *executionContext) marshalNMappingGap2ᚕᚖsparkiᚗappᚋintegrationsᚐMappingGapCountᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.MappingGapCount) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNMappingGap2ᚖsparkiᚗappᚋintegrationsᚐMappingGapCount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNMappingGap2ᚖsparkiᚗappᚋintegrationsᚐMappingGapCount(ctx context.Context, sel ast.SelectionSet, v *sparki.MappingGapCount) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._MappingGap(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNMappingGapKind2sparkiᚗappᚋintegrationsᚐMappingGapKind(ctx context.Context, v any) (sparki.MappingGapKind, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.MappingGapKind(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNMappingGapKind2sparkiᚗappᚋintegrationsᚐMappingGapKind(ctx context.Context, sel ast.SelectionSet, v sparki.MappingGapKind) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalNMediaOrigin2sparkiᚗappᚋintegrationsᚐMediaOrigin(ctx context.Context, v any) (sparki.MediaOrigin, error) {

@@ -215,6 +215,15 @@ func (s *Service) Close() {
 	}
 }
 
+// Map maps a stored answer again, with the settings as they are now.
+func (s *Service) Map(ctx context.Context, i *sparki.Integration, ref sparki.Ref, raw []byte) (*sparki.Found, error) {
+	conn, err := s.Connect(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	return conn.Map(ref, raw)
+}
+
 // Messages reads a verified delivery's body again.
 func (s *Service) Messages(ctx context.Context, i *sparki.Integration, body []byte) ([]sparki.Message, error) {
 	provider, err := s.Provider(i.Provider)

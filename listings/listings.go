@@ -18,6 +18,8 @@ type Service struct {
 	Connect func(context.Context, *sparki.Integration) (providers.Conn, error)
 	// Messages reads the body of a verified delivery.
 	Messages func(context.Context, *sparki.Integration, []byte) ([]sparki.Message, error)
+	// Map maps a stored answer again.
+	Map func(context.Context, *sparki.Integration, sparki.Ref, []byte) (*sparki.Found, error)
 	// Info describes a kind of CRM by its key.
 	Info    func(provider string) (*providers.Info, error)
 	Signals sparki.Signals

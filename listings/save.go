@@ -61,7 +61,7 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, i *sparki.Integration, ca
 		}
 		writes = append(writes, write)
 	}
-	t := &telling{tx: tx, integration: i, cause: cause, known: known, history: map[uuid.UUID][]*sparki.FieldChange{}}
+	t := &telling{tx: tx, integration: i, cause: cause, known: known, history: map[uuid.UUID][]*sparki.FieldChange{}, gaps: map[sparki.MappingGap]int{}}
 	if err := s.saveChanged(ctx, t, writes); err != nil {
 		return counts, err
 	}
@@ -69,6 +69,9 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, i *sparki.Integration, ca
 		return counts, err
 	}
 	if err := tx.WriteHistory(ctx, cause, t.history); err != nil {
+		return counts, err
+	}
+	if err := tx.CountGaps(ctx, i.ID, t.gaps); err != nil {
 		return counts, err
 	}
 	counts.Created, counts.Updated, counts.Deactivated = t.created, t.updated, t.deactivated
@@ -102,6 +105,7 @@ type telling struct {
 	cause                         sparki.ChangeCause
 	known                         map[string]db.KnownItem
 	history                       map[uuid.UUID][]*sparki.FieldChange // by item
+	gaps                          map[sparki.MappingGap]int
 	created, updated, deactivated int
 }
 
@@ -130,6 +134,7 @@ func (s *Service) saveChanged(ctx context.Context, t *telling, writes []db.ItemW
 	var toReview, settled []uuid.UUID
 	for _, w := range written {
 		write := byKey[w.Key]
+		t.countGaps(write.Found)
 		was, title := t.known[w.Key], write.Found.Listing.Title
 		active := write.Found.Inactive == ""
 		if w.Created {
@@ -187,6 +192,16 @@ func (t *telling) note(id uuid.UUID, was db.KnownItem, before *sparki.Listing, f
 	}
 	if len(changes) > 0 {
 		t.history[id] = changes
+	}
+}
+
+// countGaps counts what the mapping did not know of an object.
+func (t *telling) countGaps(f *sparki.Found) {
+	for _, value := range f.Unknown {
+		t.gaps[sparki.MappingGap{Kind: sparki.GapValue, Name: value}]++
+	}
+	for _, field := range f.Unused {
+		t.gaps[sparki.MappingGap{Kind: sparki.GapField, Name: field}]++
 	}
 }
 

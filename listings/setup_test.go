@@ -198,6 +198,10 @@ func (c *crm) remove(r sparki.Ref) {
 	delete(c.objects, r.Key())
 }
 
+func (c *crm) Map(r sparki.Ref, _ []byte) (*sparki.Found, error) {
+	return c.Listing(context.Background(), r)
+}
+
 func (c *crm) Check(context.Context) error { return nil }
 
 func (c *crm) Page(_ context.Context, crawl providers.Crawl) (providers.Page, error) {

@@ -71,6 +71,8 @@ type Conn interface {
 	Check(ctx context.Context) error
 	// Page reads one page of the CRM's list of objects.
 	Page(ctx context.Context, crawl Crawl) (Page, error)
+	// Map maps an answer that Listing gave as Raw before. It sends nothing.
+	Map(ref sparki.Ref, raw []byte) (*sparki.Found, error)
 	// Listing reads and maps one object. An object that is there but may not be shown has Inactive set.
 	Listing(ctx context.Context, ref sparki.Ref) (*sparki.Found, error)
 }

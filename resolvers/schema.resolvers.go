@@ -68,6 +68,10 @@ func (r *integrationResolver) SyncedItems(ctx context.Context, obj *sparki.Integ
 	return r.items(ctx, obj.PortalID, wanted, orderBy, pageArgs(first, after))
 }
 
+func (r *integrationResolver) MappingGaps(ctx context.Context, obj *sparki.Integration) ([]*sparki.MappingGapCount, error) {
+	return r.DB.MappingGaps(ctx, obj.PortalID, obj.ID)
+}
+
 func (r *integrationResolver) Deliveries(ctx context.Context, obj *sparki.Integration, filter *graph.WebhookDeliveryFilter, first *int, after *string) (*graph.WebhookDeliveryConnection, error) {
 	return deliveryConnection(ctx)(r.DB.Deliveries(ctx, obj.PortalID, obj.ID, outcomeOf(filter), pageArgs(first, after)))
 }

@@ -82,7 +82,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mockWebhooks bool)
 		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},
 		PublicURL: c.PublicAPIURL, MockWebhooks: mockWebhooks,
 	}
-	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Info: a.integrations.Info, Signals: a.signals, Log: log}
+	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Map: a.integrations.Map, Info: a.integrations.Info, Signals: a.signals, Log: log}
 	return a, nil
 }
 
@@ -120,20 +120,35 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 // work runs background jobs and the sweep until the context ends, then gives back what is in flight.
 func (a *app) work(ctx context.Context) error {
 	jobs := worker.NewServer(a.redis, a.prefix, worker.Jobs{
-		sparki.ReadInbox:   a.listings.ReadInbox,
-		sparki.FetchItems:  a.listings.FetchItems,
-		sparki.ContinueRun: a.listings.ContinueRun,
+		sparki.ReadInbox:    a.listings.ReadInbox,
+		sparki.FetchItems:   a.listings.FetchItems,
+		sparki.ContinueRun:  a.listings.ContinueRun,
+		sparki.RenewMapping: a.listings.RenewMapping,
 	}, a.log)
 	if err := jobs.Start(); err != nil {
 		return err
 	}
 	defer jobs.Stop()
 	a.log.Info("working")
-	sweep := &worker.Sweep{Due: a.db.Due, Signals: a.signals, Log: a.log, Schedule: func(ctx context.Context) error {
+	sweep := &worker.Sweep{Due: a.due, Signals: a.signals, Log: a.log, Schedule: func(ctx context.Context) error {
 		return a.listings.StartDueCrawls(ctx, integrations.IncrementalEvery, integrations.FullEvery)
 	}}
 	sweep.Run(ctx, a.sweepEvery)
 	return nil
+}
+
+// due lists a bell for all work that waits.
+func (a *app) due(ctx context.Context) ([]sparki.Bell, error) {
+	bells, err := a.db.Due(ctx)
+	if err != nil {
+		return nil, err
+	}
+	versions := map[string]int{}
+	for _, p := range a.integrations.Providers {
+		versions[p.Info().Key] = p.Info().MappingVersion
+	}
+	old, err := a.db.OldMappings(ctx, versions)
+	return append(bells, old...), err
 }
 
 func runServe(ctx context.Context, call *invocation) error {

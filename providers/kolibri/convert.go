@@ -55,15 +55,28 @@ func fieldSet(names string, more ...string) map[string]bool {
 // §4): its readFields as Kolibri sent them. The three differ in a few names only.
 type assignment map[string]gjson.Result
 
-// assignmentFrom reads an entity in one pass over its text.
-func assignmentFrom(entity gjson.Result) assignment {
-	a := make(assignment, len(readFields))
+// assignmentFrom reads an entity in one pass over its text. unused names the other fields that have
+// something in them.
+func assignmentFrom(entity gjson.Result) (a assignment, unused []string) {
+	a = make(assignment, len(readFields))
 	each(entity, func(key string, v gjson.Result) {
-		if readFields[key] {
+		switch {
+		case readFields[key]:
 			a[key] = v
+		case !isEmpty(v) && len(key) <= maxName:
+			unused = append(unused, strings.Clone(key))
 		}
 	})
-	return a
+	return a, unused
+}
+
+// isEmpty says whether a field says nothing: null, false, 0, "", [] or {}.
+func isEmpty(v gjson.Result) bool {
+	switch v.Raw {
+	case "", "null", "false", "0", "0.0", `""`, "[]", "{}":
+		return true
+	}
+	return false
 }
 
 // first is the first of some fields that is there and not null: what differs in name only.

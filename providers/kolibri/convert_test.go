@@ -124,6 +124,7 @@ func TestNothingElseShows(t *testing.T) {
 		if strings.Contains(string(shown), canary) {
 			t.Errorf("%s shows what must not show: %s", name, shown)
 		}
+		after.Unused = before.Unused // their names, which are all that is kept of them
 		if !reflect.DeepEqual(before, after) {
 			t.Errorf("%s: other fields change the listing", name)
 		}
@@ -159,7 +160,7 @@ func convert(t *testing.T, fields string) (*sparki.Listing, []string) {
 	if !gjson.Valid("{" + fields + "}") {
 		t.Fatalf("not JSON: %s", fields)
 	}
-	c := conversion{assignment: assignmentFrom(gjson.Parse("{" + fields + "}")), kind: &assignmentKinds[0]}
+	c := conversion{assignment: read(fields), kind: &assignmentKinds[0]}
 	return c.listing(), c.unknown
 }
 
@@ -474,5 +475,20 @@ func BenchmarkListing(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// read is an assignment with these fields.
+func read(fields string) assignment {
+	a, _ := assignmentFrom(gjson.Parse("{" + fields + "}"))
+	return a
+}
+
+// What is not looked at and says something is named, and only named.
+func TestUnusedFields(t *testing.T) {
+	t.Parallel()
+	_, unused := assignmentFrom(gjson.Parse(`{"titleText":[],"internalMemo":"Sleutel op kantoor","keyNr":0,"tags":null,"linkedBids":[],"isTopper":false,"webAddress":"https://x.example"}`))
+	if len(unused) != 2 || unused[0] != "internalMemo" || unused[1] != "webAddress" {
+		t.Errorf("%q", unused)
 	}
 }

@@ -135,10 +135,9 @@ func refFrom(row gjson.Result) (ref sparki.Ref, ok bool) {
 
 // Listing reads one object whole: a row of the list has neither texts nor plans (contract §3.3).
 func (c *conn) Listing(ctx context.Context, ref sparki.Ref) (*sparki.Found, error) {
-	kind := findKind(func(k *assignmentKind) bool { return k.source == ref.Type })
-	id := guid(ref.ID)
-	if kind == nil || id == "" {
-		return nil, sparki.Errorf(sparki.Invalid, "Kolibri has no objects like %.40q", ref.Key())
+	kind, id, err := kindOfRef(ref)
+	if err != nil {
+		return nil, err
 	}
 	read := operation{method: http.MethodGet, resource: kind.resource, permission: kind.permission}
 	answer, err := c.call(ctx, read, url.Values{"id": {id}}, nil)
@@ -146,6 +145,23 @@ func (c *conn) Listing(ctx context.Context, ref sparki.Ref) (*sparki.Found, erro
 		return nil, err
 	}
 	return c.account.found(kind, ref, answer)
+}
+
+// Map maps an answer that was read before.
+func (c *conn) Map(ref sparki.Ref, raw []byte) (*sparki.Found, error) {
+	kind, _, err := kindOfRef(ref)
+	if err != nil {
+		return nil, err
+	}
+	return c.account.found(kind, ref, raw)
+}
+
+func kindOfRef(ref sparki.Ref) (kind *assignmentKind, id string, err error) {
+	kind = findKind(func(k *assignmentKind) bool { return k.source == ref.Type })
+	if id = guid(ref.ID); kind == nil || id == "" {
+		return nil, "", sparki.Errorf(sparki.Invalid, "Kolibri has no objects like %.40q", ref.Key())
+	}
+	return kind, id, nil
 }
 
 // found reads the answer of a read.
@@ -156,7 +172,7 @@ func (a *account) found(kind *assignmentKind, ref sparki.Ref, answer []byte) (*s
 			entity = v
 		}
 	})
-	native := assignmentFrom(entity)
+	native, unused := assignmentFrom(entity)
 	if id := guid(ref.ID); id == "" || id != guid(text(native["id"])) {
 		return nil, sparki.Errorf(sparki.Unavailable, "Kolibri sent something else than the object that was asked for")
 	}
@@ -171,6 +187,7 @@ func (a *account) found(kind *assignmentKind, ref sparki.Ref, answer []byte) (*s
 		OfficeID:    native.office(),
 		EmployeeIDs: native.employees(),
 		Unknown:     c.unknown,
+		Unused:      unused,
 	}
 	f.ModifiedAt, _ = moment(native["dateTimeModified"])
 	f.Ref.ModifiedAt = f.ModifiedAt

@@ -198,7 +198,7 @@ func TestInactive(t *testing.T) {
 	for name, test := range tests {
 		a := sampleAccount
 		a.officeIDs = test.offices
-		native := assignmentFrom(gjson.Parse("{" + test.fields + "}"))
+		native, _ := assignmentFrom(gjson.Parse("{" + test.fields + "}"))
 		if got := a.inactive(native); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}

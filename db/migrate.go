@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -35,6 +37,9 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 		return err
 	}
 	have, err := one(ctx, d, uuid.Nil, pgx.RowTo[int64], `select coalesce(max(version_id), 0) from goose_db_version where is_applied`)
+	if hasNoSchema(err) {
+		return sparki.Errorf(sparki.Misconfigured, "the database has no schema yet: run `sparki migrate`")
+	}
 	if err != nil {
 		return fmt.Errorf("read schema version: %w", err)
 	}
@@ -43,6 +48,18 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 	}
 	return nil
 }
+
+// hasNoSchema recognises a database that was never migrated: the table is not there, or the role.
+func hasNoSchema(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pgErr.Code == pgerrcodeUndefinedTable || pgErr.Code == pgerrcodeUndefinedObject)
+}
+
+// Codes of Postgres, appendix A of its manual.
+const (
+	pgerrcodeUndefinedTable  = "42P01"
+	pgerrcodeUndefinedObject = "22023" // invalid_parameter_value: set role to one that does not exist
+)
 
 func newestMigration() (int64, error) {
 	all := Migrations()

@@ -40,6 +40,9 @@ func (r *Resolver) WithLoaders(ctx context.Context) context.Context {
 		runs: each(ctx, func(ctx context.Context, ids []uuid.UUID) ([]*sparki.SyncRun, error) {
 			return r.DB.RunsByID(ctx, portal, ids)
 		}, func(run *sparki.SyncRun) uuid.UUID { return run.ID }),
+		deliveries: each(ctx, func(ctx context.Context, ids []uuid.UUID) ([]*sparki.Delivery, error) {
+			return r.DB.DeliveriesByID(ctx, portal, ids)
+		}, func(d *sparki.Delivery) uuid.UUID { return d.ID }),
 		items:      each(ctx, itemsByID(r.DB, portal, false), itemID),
 		wholeItems: each(ctx, itemsByID(r.DB, portal, true), itemID),
 		wholeProjects: each(ctx, func(ctx context.Context, ids []uuid.UUID) ([]*sparki.Project, error) {

@@ -72,7 +72,7 @@ func (c *Client) ring(ctx context.Context, bell sparki.Bell) error {
 // waits says whether the task with this id has yet to be picked up.
 func (c *Client) waits(bell sparki.Bell, slot string) bool {
 	info, err := c.inspector.GetTaskInfo(queueOf(c.prefix, bell.Job), taskID(bell, slot))
-	return err == nil && info.State != asynq.TaskStateActive
+	return err == nil && info.State == asynq.TaskStatePending
 }
 
 func taskID(bell sparki.Bell, slot string) string {

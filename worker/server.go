@@ -47,8 +47,7 @@ func NewServer(client *redis.Client, prefix string, jobs Jobs, log *slog.Logger)
 	server := func(places int, queues map[string]int) *asynq.Server {
 		return asynq.NewServerFromRedisClient(client, asynq.Config{
 			Concurrency: places, Queues: queues, TaskCheckInterval: lookEvery, ShutdownTimeout: stopWithin,
-			BaseContext: func() context.Context { return s.ctx },
-			Logger:      asynqLog{log}, LogLevel: asynq.WarnLevel,
+			Logger: asynqLog{log}, LogLevel: asynq.WarnLevel,
 		})
 	}
 	s.servers = []*asynq.Server{
@@ -87,6 +86,10 @@ func (s *Server) process(ctx context.Context, task *asynq.Task) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, asynq.SkipRetry)
 	}
+	// Not as asynq's base context: it would give the task up, and not wait for whoever gives back.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
 	s.answer(ctx, bell)
 	return nil
 }

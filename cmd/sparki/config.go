@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -34,6 +35,12 @@ type config struct {
 	logLevel    slog.Level
 	redisPrefix string // keeps our keys on a shared Redis apart from others'
 }
+
+// maxRate is far above what any CRM takes.
+const maxRate = 1e6
+
+// crmHost is a host name, or every host below one.
+var crmHost = regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9-]+\.)+[a-zA-Z0-9-]+$`)
 
 const defaultListenAddr = "127.0.0.1:8080"
 
@@ -99,8 +106,14 @@ func (c *config) check() error {
 		c.PublicAPIURL = "http://" + c.ListenAddr
 	}
 	c.PublicAPIURL = strings.TrimRight(c.PublicAPIURL, "/")
-	if u, err := url.Parse(c.PublicAPIURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return errors.New("PUBLIC_API_URL is malformed: want an absolute http(s) URL")
+	u, err := url.Parse(c.PublicAPIURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("PUBLIC_API_URL is malformed: want an absolute http(s) URL without credentials, query or fragment")
+	}
+	for _, host := range c.CRMHosts {
+		if !crmHost.MatchString(host) {
+			return errors.New("CRM_HOSTS is malformed: want a comma list of host names such as api.example.nl or *.example.nl")
+		}
 	}
 	if c.RedisURL != "" {
 		if _, err := pubsub.ParseURL(c.RedisURL); err != nil {
@@ -113,7 +126,7 @@ func (c *config) check() error {
 			return fmt.Errorf("SECRET_KEYS is malformed: %w", err)
 		}
 	}
-	if c.CRMRateLimit < 0 {
+	if !(c.CRMRateLimit >= 0 && c.CRMRateLimit <= maxRate) { // so that NaN fails as well
 		return errors.New("CRM_RATE_LIMIT is malformed: want calls a second, 0 for no limit")
 	}
 	if err := c.logLevel.UnmarshalText([]byte(c.LogLevel)); err != nil {

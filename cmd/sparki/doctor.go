@@ -55,8 +55,11 @@ func (d *doctor) checkDatabase(ctx context.Context, c *config) {
 	if err != nil {
 		return
 	}
-	d.check("schema", database.CheckSchema(ctx))
-	d.check("secret keys", checkKeys(ctx, database, c))
+	err = database.CheckSchema(ctx)
+	d.check("schema", err)
+	if err == nil {
+		d.check("secret keys", checkKeys(ctx, database, c))
+	}
 }
 
 // checkKeys opens one stored secret per portal with the keys that are configured.

@@ -249,7 +249,7 @@ func testEnvironment(t *testing.T, p *program) {
 	}
 	check := func(t *testing.T, p *program, variable string, args ...string) {
 		t.Helper()
-		r := p.run(t, args...)
+		r := p.runFor(t, 10*time.Second, args...)
 		if r.code != 1 || r.stdout != "" || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, variable) {
 			t.Errorf("%v: exit %d, stdout %q, stderr %q, want one line that names %s", args, r.code, r.stdout, r.stderr, variable)
 		}

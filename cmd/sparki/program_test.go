@@ -107,7 +107,13 @@ type result struct {
 // run runs a command to its end.
 func (p *program) run(t *testing.T, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	return p.runFor(t, time.Minute, args...)
+}
+
+// runFor runs a command to its end, or kills it: then the code is -1.
+func (p *program) runFor(t *testing.T, limit time.Duration, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	cmd := p.command(ctx, args...)
 	var stdout, stderr bytes.Buffer

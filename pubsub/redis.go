@@ -30,6 +30,14 @@ func ParseURL(url string) (*redis.Options, error) {
 	return options, nil
 }
 
+// SilenceLibrary keeps go-redis from writing to stderr by itself: whatever goes wrong comes back as an
+// error, and is logged by whoever asked.
+func SilenceLibrary() { redis.SetLogger(silence{}) }
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
+
 // HintClient is a Redis client for hints: short time-outs, no retries, a rest after a failure.
 func HintClient(url string) (*redis.Client, error) {
 	options, err := ParseURL(url)

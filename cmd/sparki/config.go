@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -99,7 +100,8 @@ func malformed(err error) error {
 }
 
 func (c *config) check() error {
-	if _, _, err := net.SplitHostPort(c.ListenAddr); err != nil {
+	_, port, err := net.SplitHostPort(c.ListenAddr)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
 		return errors.New("LISTEN_ADDR is malformed: want host:port")
 	}
 	if c.PublicAPIURL == "" {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	_ "time/tzdata" // portals have time zones, and a container may have no zoneinfo
+
+	"sparki.app/integrations/pubsub"
 )
 
 // command is one verb of the program.
@@ -42,6 +44,7 @@ type invocation struct {
 }
 
 func main() {
+	pubsub.SilenceLibrary()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, &invocation{args: os.Args[1:], env: environment(os.Environ()), stdout: os.Stdout, stderr: os.Stderr})
 	stop()

@@ -247,11 +247,11 @@ func testEnvironment(t *testing.T, p *program) {
 		"LOG_LEVEL":               {"s3cr3t"},
 		"LOG_FORMAT":              {"s3cr3t", "xml"},
 	}
-	check := func(t *testing.T, p *program, variable string, args ...string) {
+	check := func(p *program, variable string, args ...string) {
 		t.Helper()
 		r := p.runFor(t, 10*time.Second, args...)
 		if r.code != 1 || r.stdout != "" || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, variable) {
-			t.Errorf("%v: exit %d, stdout %q, stderr %q, want one line that names %s", args, r.code, r.stdout, r.stderr, variable)
+			t.Errorf("%s=%q %v: exit %d, stdout %q, stderr %q, want one line that names it", variable, p.env[variable], args, r.code, r.stdout, r.stderr)
 		}
 		if strings.Contains(r.stdout+r.stderr, canary) {
 			t.Errorf("%v: a value is printed: %s%s", args, r.stdout, r.stderr)
@@ -259,17 +259,17 @@ func testEnvironment(t *testing.T, p *program) {
 	}
 	p.must(t, "migrate")
 	for _, variable := range []string{"DATABASE_URL", "REDIS_URL", "SECRET_KEYS"} {
-		check(t, p.with(map[string]string{variable: ""}), variable, "serve")
-		check(t, p.with(map[string]string{variable: ""}), variable, "worker")
+		check(p.with(map[string]string{variable: ""}), variable, "serve")
+		check(p.with(map[string]string{variable: ""}), variable, "worker")
 	}
 	for _, args := range [][]string{{"migrate"}, {"portal", "create", "--name", "x"}, {"token", "list", "--portal", "portal_00000000000000000000000000"}} {
-		check(t, p.with(map[string]string{"DATABASE_URL": ""}), "DATABASE_URL", args...)
+		check(p.with(map[string]string{"DATABASE_URL": ""}), "DATABASE_URL", args...)
 	}
 	for variable, values := range malformed {
 		for _, value := range values {
-			check(t, p.with(map[string]string{variable: value}), variable, "serve")
+			check(p.with(map[string]string{variable: value}), variable, "serve")
 		}
-		check(t, p, variable, "worker", "--"+strings.ReplaceAll(strings.ToLower(variable), "_", "-")+"="+values[0])
+		check(p, variable, "worker", "--"+strings.ReplaceAll(strings.ToLower(variable), "_", "-")+"="+values[0])
 	}
 	// Well formed, but nobody is there: one line as well, without the password.
 	for _, args := range [][]string{{"serve"}, {"worker"}, {"migrate"}} {
@@ -279,7 +279,7 @@ func testEnvironment(t *testing.T, p *program) {
 		}
 	}
 	taken, url := p.serve(t)
-	check(t, p.with(map[string]string{"LISTEN_ADDR": strings.TrimPrefix(url, "http://")}), "LISTEN_ADDR", "serve")
+	check(p.with(map[string]string{"LISTEN_ADDR": strings.TrimPrefix(url, "http://")}), "LISTEN_ADDR", "serve")
 	if code := taken.stop(t, syscall.SIGINT); code != 0 {
 		t.Errorf("serve ended with %d", code)
 	}

@@ -11,7 +11,8 @@ import (
 type Bell struct {
 	Job      JobKind
 	PortalID uuid.UUID
-	// ID is the integration for ReadInbox, FetchItems and RenewMapping, the run for ContinueRun.
+	// ID is the integration for ReadInbox, FetchItems and RenewMapping, the run for ContinueRun, the
+	// portal itself for CopyMedia and CollectMedia.
 	ID uuid.UUID
 }
 
@@ -27,6 +28,10 @@ const (
 	ContinueRun JobKind = "run:continue"
 	// RenewMapping maps an integration's stored answers again with a newer mapping.
 	RenewMapping JobKind = "mapping:renew"
+	// CopyMedia copies a portal's pictures to the blob store.
+	CopyMedia JobKind = "media:copy"
+	// CollectMedia deletes the copies that no medium of the portal refers to.
+	CollectMedia JobKind = "media:collect"
 )
 
 // Signals tells other processes what was committed. Both calls are hints that may get lost: they

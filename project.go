@@ -83,7 +83,12 @@ type ProjectMedia struct {
 	Title      *string
 	Position   int
 	MimeType   *string
+	// Copied: we serve it ourselves. Until then, and if it cannot be copied, it is served from URL.
+	Copied bool
 }
+
+// AnonymousMedium is the external id of a medium to which the CRM gave none: a thumbnail without images.
+const AnonymousMedium = "thumbnail"
 
 // NodeID is the medium's public id.
 func (m *ProjectMedia) NodeID() string { return MediaNode.ID(m.ID) }
@@ -98,7 +103,7 @@ func ManagedMedia(l *Listing) []ProjectMedia {
 		})
 	}
 	if l.ThumbnailURL != nil {
-		thumbnail := ListingMedia{URL: *l.ThumbnailURL, ExternalID: "thumbnail"}
+		thumbnail := ListingMedia{URL: *l.ThumbnailURL, ExternalID: AnonymousMedium}
 		if len(l.Images) > 0 {
 			thumbnail.ExternalID, thumbnail.Title = l.Images[0].ExternalID, l.Images[0].Title
 		}

@@ -182,7 +182,9 @@ func (tx *Tx) SetNeedsReview(ctx context.Context, items []uuid.UUID, needed bool
 }
 
 // ReplaceManagedMedia makes a project's managed media of these kinds the given ones. Media keep their
-// id while the CRM's id stays; manual media are not touched.
+// id while the CRM's id stays; manual media are not touched. The same CRM id is the same picture, so
+// a new URL changes nothing for one that is copied, and is a new chance for one that is not. Only a
+// medium without an id of its own is another picture when its URL is another.
 func (tx *Tx) ReplaceManagedMedia(ctx context.Context, project uuid.UUID, media []sparki.ProjectMedia, of []sparki.MediaKind) error {
 	n := len(media)
 	ids, kinds, externals, urls := make([]uuid.UUID, n), make([]string, n), make([]*string, n), make([]string, n)
@@ -202,9 +204,13 @@ func (tx *Tx) ReplaceManagedMedia(ctx context.Context, project uuid.UUID, media 
 			as t(id, kind, external, url, title, position, mime_type)
 		order by t.kind, t.external, t.position
 		on conflict (portal_id, project_id, kind, external_id) do update set
-			url = excluded.url, title = excluded.title, position = excluded.position, mime_type = excluded.mime_type
+			url = excluded.url, title = excluded.title, position = excluded.position, mime_type = excluded.mime_type,
+			blob_id = case when m.url = excluded.url or m.external_id <> $10 then m.blob_id end,
+			copy_due_at = case when m.url = excluded.url or m.blob_id is not null and m.external_id <> $10 then m.copy_due_at else now() end,
+			copy_attempts = case when m.url = excluded.url then m.copy_attempts else 0 end,
+			copy_fence = m.copy_fence + case when m.url = excluded.url then 0 else 1 end -- whoever reads the old URL is too late
 		where (m.url, m.title, m.position, m.mime_type) is distinct from (excluded.url, excluded.title, excluded.position, excluded.mime_type)`,
-		tx.portal, project, ids, kinds, externals, urls, titles, positions, types)
+		tx.portal, project, ids, kinds, externals, urls, titles, positions, types, sparki.AnonymousMedium)
 	return tx.SendBatch(ctx, batch).Close()
 }
 
@@ -215,7 +221,7 @@ func (tx *Tx) FreeManagedMedia(ctx context.Context, project uuid.UUID) error {
 	return err
 }
 
-const mediaColumns = `id, project_id, kind, origin, external_id, url, title, position, mime_type`
+const mediaColumns = `id, project_id, kind, origin, external_id, url, title, position, mime_type, blob_id is not null`
 
 // MediaOfProjects reads the media of these projects, in order.
 func (d *DB) MediaOfProjects(ctx context.Context, portal uuid.UUID, projects []uuid.UUID) ([]*sparki.ProjectMedia, error) {

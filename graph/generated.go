@@ -37,6 +37,7 @@ type ResolverRoot interface {
 	Project() ProjectResolver
 	ProjectConnection() ProjectConnectionResolver
 	ProjectLink() ProjectLinkResolver
+	ProjectMedia() ProjectMediaResolver
 	Query() QueryResolver
 	Subscription() SubscriptionResolver
 	SyncRun() SyncRunResolver
@@ -565,6 +566,9 @@ type ProjectConnectionResolver interface {
 type ProjectLinkResolver interface {
 	Provider(ctx context.Context, obj *sparki.ProjectLink) (*providers.Info, error)
 	SyncedItem(ctx context.Context, obj *sparki.ProjectLink) (*sparki.Item, error)
+}
+type ProjectMediaResolver interface {
+	URL(ctx context.Context, obj *sparki.ProjectMedia) (string, error)
 }
 type QueryResolver interface {
 	Viewer(ctx context.Context) (*Viewer, error)
@@ -3473,7 +3477,7 @@ type ProjectLink {
 type ProjectMedia implements Node {
   "TypeID, media_…."
   id: ID!
-  "Where it is served."
+  "Where it is served, to anybody: /media/{id} of this API once it is copied (JPEG, PNG, GIF, WebP, AVIF or PDF by content, at most 25 MiB). Until then, and if it cannot be copied, the CRM's own URL."
   url: URL!
   "The caption."
   title: String
@@ -10175,7 +10179,7 @@ func (ec *executionContext) _ProjectMedia_url(ctx context.Context, field graphql
 			return ec.fieldContext_ProjectMedia_url(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.URL, nil
+			return ec.Resolvers.ProjectMedia().URL(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -10186,7 +10190,7 @@ func (ec *executionContext) _ProjectMedia_url(ctx context.Context, field graphql
 	)
 }
 func (ec *executionContext) fieldContext_ProjectMedia_url(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("ProjectMedia", field, false, false, errors.New("field of type URL does not have child fields"))
+	return graphql.NewScalarFieldContext("ProjectMedia", field, true, true, errors.New("field of type URL does not have child fields"))
 }
 
 func (ec *executionContext) _ProjectMedia_title(ctx context.Context, field graphql.CollectedField, obj *sparki.ProjectMedia) (ret graphql.Marshaler) {
@@ -18127,27 +18131,60 @@ func (ec *executionContext) _ProjectMedia(ctx context.Context, sel ast.Selection
 		case "id":
 			out.Values[i] = ec._ProjectMedia_id(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "url":
-			out.Values[i] = ec._ProjectMedia_url(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ProjectMedia_url(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "title":
 			out.Values[i] = ec._ProjectMedia_title(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "position":
 			out.Values[i] = ec._ProjectMedia_position(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "origin":
 			out.Values[i] = ec._ProjectMedia_origin(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))

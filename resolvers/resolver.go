@@ -16,6 +16,7 @@ import (
 	"sparki.app/integrations/graph"
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/listings"
+	"sparki.app/integrations/media"
 )
 
 // Resolver is what the resolvers need.
@@ -23,6 +24,7 @@ type Resolver struct {
 	DB           *db.DB
 	Integrations *integrations.Service
 	Listings     *listings.Service
+	Media        *media.Service
 	Feed         *feed.Feed
 	Log          *slog.Logger
 }

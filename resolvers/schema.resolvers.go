@@ -273,6 +273,10 @@ func (r *projectLinkResolver) SyncedItem(ctx context.Context, obj *sparki.Projec
 	return load(ctx).items(obj.ItemID)
 }
 
+func (r *projectMediaResolver) URL(ctx context.Context, obj *sparki.ProjectMedia) (string, error) {
+	return r.Media.URL(obj), nil
+}
+
 func (r *queryResolver) Viewer(ctx context.Context) (*graph.Viewer, error) {
 	who, err := sparki.PrincipalFrom(ctx)
 	if err != nil {
@@ -492,6 +496,8 @@ func (r *Resolver) ProjectConnection() graph.ProjectConnectionResolver {
 
 func (r *Resolver) ProjectLink() graph.ProjectLinkResolver { return &projectLinkResolver{r} }
 
+func (r *Resolver) ProjectMedia() graph.ProjectMediaResolver { return &projectMediaResolver{r} }
+
 func (r *Resolver) Query() graph.QueryResolver { return &queryResolver{r} }
 
 func (r *Resolver) Subscription() graph.SubscriptionResolver { return &subscriptionResolver{r} }
@@ -536,6 +542,7 @@ type (
 	projectResolver                    struct{ *Resolver }
 	projectConnectionResolver          struct{ *Resolver }
 	projectLinkResolver                struct{ *Resolver }
+	projectMediaResolver               struct{ *Resolver }
 	queryResolver                      struct{ *Resolver }
 	subscriptionResolver               struct{ *Resolver }
 	syncRunResolver                    struct{ *Resolver }

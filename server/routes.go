@@ -29,6 +29,7 @@ func (s *Server) Handler() http.Handler {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /media/{id}", s.media)
 
 	// Whoever holds an API token.
 	mux.Handle("/graphql", s.cors(s.graphql))

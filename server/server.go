@@ -18,6 +18,7 @@ import (
 	"sparki.app/integrations/graph"
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/listings"
+	"sparki.app/integrations/media"
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/resolvers"
 	"sparki.app/integrations/server/gql"
@@ -30,6 +31,7 @@ type Server struct {
 	Tokens       *auth.Tokens
 	Integrations *integrations.Service
 	Inbox        *listings.Inbox
+	Media        *media.Service
 	Providers    []providers.Provider
 	Resolver     *resolvers.Resolver
 	// RedisPing proves that Redis answers.

@@ -18,6 +18,9 @@ const (
 	// Crawls take minutes; they have their own places, so that a webhook never waits for one.
 	quickPlaces = 16
 	crawlPlaces = 8
+	// Pictures have theirs, so that neither waits for a slow host of pictures. Each holds a few files
+	// of up to 25 MiB in memory.
+	mediaPlaces = 4
 	// lookEvery is how often an idle worker asks Redis for tasks.
 	lookEvery = 100 * time.Millisecond
 	// stopWithin is how long work in flight may take to be given back.
@@ -53,6 +56,7 @@ func NewServer(client *redis.Client, prefix string, jobs Jobs, log *slog.Logger)
 	s.servers = []*asynq.Server{
 		server(quickPlaces, map[string]int{queueOf(prefix, sparki.ReadInbox): 2, queueOf(prefix, sparki.FetchItems): 1}),
 		server(crawlPlaces, map[string]int{queueOf(prefix, sparki.ContinueRun): 2, queueOf(prefix, sparki.RenewMapping): 1}),
+		server(mediaPlaces, map[string]int{queueOf(prefix, sparki.CopyMedia): 1}), // CollectMedia waits in the same queue
 	}
 	return s
 }

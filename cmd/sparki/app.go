@@ -16,6 +16,7 @@ import (
 	"sparki.app/integrations/feed"
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/listings"
+	"sparki.app/integrations/media"
 	"sparki.app/integrations/providers/all"
 	"sparki.app/integrations/providers/rest"
 	"sparki.app/integrations/pubsub"
@@ -35,6 +36,7 @@ type app struct {
 	tokens       *auth.Tokens
 	integrations *integrations.Service
 	listings     *listings.Service
+	media        *media.Service
 	signals      sparki.Signals
 	prefix       string // of all our keys on Redis
 	sweepEvery   time.Duration
@@ -53,8 +55,9 @@ const (
 	crmConcurrency = 8
 )
 
-// newApp connects to the database and Redis. It refuses an older schema, and starts nothing.
-func newApp(ctx context.Context, c *config, log *slog.Logger, mockWebhooks bool) (*app, error) {
+// newApp connects to the database and Redis. It refuses an older schema, and starts nothing. mocks:
+// this program serves the mock CRMs, on this machine, and they send us webhooks.
+func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app, error) {
 	a := &app{config: c, log: log, prefix: c.redisPrefix, sweepEvery: worker.SweepEvery}
 	var err error
 	if a.db, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: dbConns}); err != nil {
@@ -80,14 +83,23 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mockWebhooks bool)
 		Policy:    rest.Policy{Hosts: c.CRMHosts, AllowPrivate: c.AllowPrivateUpstreams},
 		Live:      rest.Transport(rest.Options{AllowPrivate: c.AllowPrivateUpstreams}),
 		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},
-		PublicURL: c.PublicAPIURL, MockWebhooks: mockWebhooks,
+		PublicURL: c.PublicAPIURL, MockWebhooks: mocks,
 	}
 	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Map: a.integrations.Map, Info: a.integrations.Info, Signals: a.signals, Log: log}
+	store, err := media.OpenStore(ctx, c.MediaURL)
+	if err != nil {
+		return nil, err
+	}
+	a.media = media.New(media.Options{
+		DB: a.db, Bucket: store, PublicURL: c.PublicAPIURL, Log: log,
+		AllowPrivate: c.AllowPrivateUpstreams || mocks, // their pictures are served from here
+	})
 	return a, nil
 }
 
 func (a *app) close() {
 	a.integrations.Close()
+	_ = a.media.Close()
 	a.broker.Close()
 	_ = a.redis.Close()
 	_ = a.hints.Close()
@@ -99,9 +111,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 	inbox := a.listings.NewInbox()
 	defer inbox.Close()
 	srv := &server.Server{
-		DB: a.db, Tokens: a.tokens, Integrations: a.integrations, Inbox: inbox, Providers: a.integrations.Providers,
+		DB: a.db, Tokens: a.tokens, Integrations: a.integrations, Inbox: inbox, Media: a.media, Providers: a.integrations.Providers,
 		Resolver: &resolvers.Resolver{
-			DB: a.db, Integrations: a.integrations, Listings: a.listings, Log: a.log,
+			DB: a.db, Integrations: a.integrations, Listings: a.listings, Media: a.media, Log: a.log,
 			Feed: &feed.Feed{DB: a.db, Broker: a.broker, Status: a.listings.Status, Log: a.log},
 		},
 		RedisPing:      func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
@@ -124,6 +136,8 @@ func (a *app) work(ctx context.Context) error {
 		sparki.FetchItems:   a.listings.FetchItems,
 		sparki.ContinueRun:  a.listings.ContinueRun,
 		sparki.RenewMapping: a.listings.RenewMapping,
+		sparki.CopyMedia:    a.media.Copy,
+		sparki.CollectMedia: a.media.Collect,
 	}, a.log)
 	if err := jobs.Start(); err != nil {
 		return err
@@ -148,7 +162,11 @@ func (a *app) due(ctx context.Context) ([]sparki.Bell, error) {
 		versions[p.Info().Key] = p.Info().MappingVersion
 	}
 	old, err := a.db.OldMappings(ctx, versions)
-	return append(bells, old...), err
+	if err != nil {
+		return nil, err
+	}
+	pictures, err := a.media.Due(ctx)
+	return append(append(bells, old...), pictures...), err
 }
 
 func runServe(ctx context.Context, call *invocation) error {

@@ -28,6 +28,7 @@ type config struct {
 	AllowedOrigins        []string `env:"ALLOWED_ORIGINS"`
 	CRMHosts              []string `env:"CRM_HOSTS" envDefault:"*.realworks.nl,*.kolibri24.com"`
 	AllowPrivateUpstreams bool     `env:"ALLOW_PRIVATE_UPSTREAMS" envDefault:"false"`
+	MediaURL              string   `env:"MEDIA_URL"`
 	CRMRateLimit          float64  `env:"CRM_RATE_LIMIT" envDefault:"50"`
 	LogLevel              string   `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat             string   `env:"LOG_FORMAT" envDefault:"text"`

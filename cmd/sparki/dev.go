@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +65,11 @@ func runDev(ctx context.Context, call *invocation) error {
 			return err
 		}
 	}
+	if c.MediaURL == "" {
+		if c.MediaURL, err = devMedia(dir); err != nil {
+			return err
+		}
+	}
 	a, err := newApp(ctx, c, log, true)
 	if err != nil {
 		return err
@@ -108,14 +114,24 @@ func devListener(c *config) (net.Listener, error) {
 	return listener, nil
 }
 
-// The files that dev keeps beside the servers' data.
+// What dev keeps beside the servers' data.
 const (
+	mediaDir   = "media"
 	keysFile   = "secret-keys"
 	portalFile = "demo-portal"
 	tokenFile  = "demo-token"
 )
 
+// devMedia names the folder that dev copies pictures to.
+func devMedia(dir string) (string, error) {
+	dir, err := filepath.Abs(filepath.Join(dir, mediaDir))
+	return (&url.URL{Scheme: "file", Path: dir}).String(), err
+}
+
 func removeDemo(dir string) error {
+	if err := os.RemoveAll(filepath.Join(dir, mediaDir)); err != nil {
+		return err
+	}
 	for _, name := range []string{keysFile, portalFile, tokenFile} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

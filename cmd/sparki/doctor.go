@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sparki.app/integrations/db"
+	"sparki.app/integrations/media"
 	"sparki.app/integrations/pubsub"
 	"sparki.app/integrations/worker"
 )
@@ -23,6 +24,7 @@ func runDoctor(ctx context.Context, call *invocation) error {
 		defer cancel()
 		d.checkDatabase(ctx, c)
 		d.checkRedis(ctx, c)
+		d.check("media store", checkMedia(ctx, c))
 	}
 	if d.failed > 0 {
 		return fmt.Errorf("%d of %d checks failed", d.failed, d.done)
@@ -82,6 +84,23 @@ func checkKeys(ctx context.Context, database *db.DB, c *config) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// checkMedia looks whether the store of pictures answers. None is fine.
+func checkMedia(ctx context.Context, c *config) error {
+	store, err := media.OpenStore(ctx, c.MediaURL)
+	if err != nil || store == nil {
+		return err
+	}
+	defer store.Close()
+	accessible, err := store.IsAccessible(ctx)
+	if err == nil && !accessible {
+		err = errors.New("there is no such bucket or folder")
+	}
+	if err != nil {
+		return fmt.Errorf("MEDIA_URL: %w", err)
 	}
 	return nil
 }

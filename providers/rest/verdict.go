@@ -54,6 +54,13 @@ func verdict(status int) sparki.Kind {
 	}
 }
 
+// StatusError is the error for an answer whose status is no success, to a call that no Client made.
+// name says who answered.
+func StatusError(name string, resp *http.Response) error {
+	trace := &CallError{Method: resp.Request.Method, Path: resp.Request.URL.Path, Status: resp.StatusCode}
+	return (&Client{Name: name}).refused(Call{}, trace, resp)
+}
+
 // refused is the error for an answer whose status is no success.
 func (c *Client) refused(call Call, trace *CallError, resp *http.Response) error {
 	e := &sparki.Error{Kind: verdict(resp.StatusCode), Err: trace}

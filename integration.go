@@ -114,6 +114,8 @@ type SettingField struct {
 	// BoundTo are the keys of the URL settings whose hosts this secret, or what it buys, is sent to: when
 	// one of them changes, it has to be given again. Empty for a secret that is never sent.
 	BoundTo []string
+	// Narrows: a filter, which takes over fewer objects than the CRM offers.
+	Narrows bool
 	// MinLength is the least number of characters of a secret; 0 for no bound.
 	MinLength int
 }

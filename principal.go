@@ -35,6 +35,9 @@ type Portal struct {
 // NodeID is the portal's public id.
 func (p *Portal) NodeID() string { return PortalNode.ID(p.ID) }
 
+// Has says whether the portal's plan includes the add-on of a provider.
+func (p *Portal) Has(provider string) bool { return slices.Contains(p.AddOns, provider) }
+
 // Principal is the caller: a person or an API token, always inside exactly one portal.
 type Principal struct {
 	PortalID    uuid.UUID

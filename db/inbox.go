@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -206,4 +207,10 @@ func (d *DB) ItemsOfDelivery(ctx context.Context, portal, id uuid.UUID, whole bo
 	return query(ctx, d, portal, scan, `select `+columns+fromItems+` and exists (
 		select from messages m where m.portal_id = $1 and m.delivery_id = $2 and m.integration_id = i.integration_id
 			and m.source_type = i.source_type and m.object_id = i.external_id) order by i.id`, portal, id)
+}
+
+// ReceivedWithin says whether the CRM sent a delivery for an integration in this last while.
+func (d *DB) ReceivedWithin(ctx context.Context, portal, integration uuid.UUID, while time.Duration) (bool, error) {
+	return one(ctx, d, portal, pgx.RowTo[bool],
+		`select exists (select from deliveries where portal_id = $1 and integration_id = $2 and replay_of is null and received_at > now() - $3::interval)`, portal, integration, while)
 }

@@ -115,6 +115,13 @@ type ComplexityRoot struct {
 		Value func(childComplexity int) int
 	}
 
+	Diagnostic struct {
+		Check   func(childComplexity int) int
+		Message func(childComplexity int) int
+		Outcome func(childComplexity int) int
+		Remedy  func(childComplexity int) int
+	}
+
 	FieldChange struct {
 		After  func(childComplexity int) int
 		Before func(childComplexity int) int
@@ -125,6 +132,7 @@ type ComplexityRoot struct {
 		Connection  func(childComplexity int) int
 		CreatedAt   func(childComplexity int) int
 		Deliveries  func(childComplexity int, filter *WebhookDeliveryFilter, first *int, after *string) int
+		Diagnostics func(childComplexity int) int
 		Domains     func(childComplexity int) int
 		Enabled     func(childComplexity int) int
 		MappingGaps func(childComplexity int) int
@@ -533,6 +541,7 @@ type IntegrationResolver interface {
 	SyncedItems(ctx context.Context, obj *sparki.Integration, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) (*SyncedItemConnection, error)
 	MappingGaps(ctx context.Context, obj *sparki.Integration) ([]*sparki.MappingGapCount, error)
 	Deliveries(ctx context.Context, obj *sparki.Integration, filter *WebhookDeliveryFilter, first *int, after *string) (*WebhookDeliveryConnection, error)
+	Diagnostics(ctx context.Context, obj *sparki.Integration) ([]*sparki.Diagnostic, error)
 }
 type MutationResolver interface {
 	SaveIntegration(ctx context.Context, input SaveIntegrationInput) (*SaveIntegrationPayload, error)
@@ -870,6 +879,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DetailRow.Value(childComplexity), true
 
+	case "Diagnostic.check":
+		if e.ComplexityRoot.Diagnostic.Check == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Diagnostic.Check(childComplexity), true
+	case "Diagnostic.message":
+		if e.ComplexityRoot.Diagnostic.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Diagnostic.Message(childComplexity), true
+	case "Diagnostic.outcome":
+		if e.ComplexityRoot.Diagnostic.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Diagnostic.Outcome(childComplexity), true
+	case "Diagnostic.remedy":
+		if e.ComplexityRoot.Diagnostic.Remedy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Diagnostic.Remedy(childComplexity), true
+
 	case "FieldChange.after":
 		if e.ComplexityRoot.FieldChange.After == nil {
 			break
@@ -912,6 +946,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.Deliveries(childComplexity, args["filter"].(*WebhookDeliveryFilter), args["first"].(*int), args["after"].(*string)), true
+	case "Integration.diagnostics":
+		if e.ComplexityRoot.Integration.Diagnostics == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.Diagnostics(childComplexity), true
 	case "Integration.domains":
 		if e.ComplexityRoot.Integration.Domains == nil {
 			break
@@ -2890,6 +2930,8 @@ type Integration implements Node {
     "The cursor to go on from."
     after: String
   ): WebhookDeliveryConnection!
+  "The troubleshooting page: every check with its outcome and what to do about it. Reading it calls no CRM."
+  diagnostics: [Diagnostic!]!
   "When it was connected first."
   createdAt: DateTime!
   "When its settings or switches changed last."
@@ -2944,6 +2986,54 @@ enum ConnectionState {
   REVOKED
   "The CRM works, but not with these settings."
   MISCONFIGURED
+}
+
+"One check of the troubleshooting page, decided by the code that decides in the daily work."
+type Diagnostic {
+  "What is looked at."
+  check: DiagnosticCheck!
+  "How it is."
+  outcome: DiagnosticOutcome!
+  "What was found, in plain words."
+  message: String!
+  "What to do; null when PASS."
+  remedy: String
+}
+
+"What the troubleshooting page looks at, in this order."
+enum DiagnosticCheck {
+  "The portal's plan includes the add-on."
+  ADD_ON_AVAILABLE
+  "The master switch is on."
+  INTEGRATION_ENABLED
+  "Every setting is there that the CRM needs."
+  SETTINGS_COMPLETE
+  "The CRM answered as it should when it was asked last."
+  CONNECTION
+  "The switch of the listings is on."
+  LISTINGS_ENABLED
+  "Agency and filters let objects through."
+  FILTERS_MATCH
+  "The CRM told of changes in the last seven days."
+  WEBHOOK_RECEIVED
+  "The switch of the agenda is on."
+  AGENDA_ENABLED
+  "The switch of the write-back is on."
+  OUTBOUND_ENABLED
+  "The live CRM is used, not the built-in mock."
+  MOCK_OFF
+}
+
+"How a check turned out."
+enum DiagnosticOutcome {
+  "As it should be."
+  PASS
+  "It works, but perhaps not as it was meant."
+  WARN
+  "It stops the work until somebody mends it."
+  FAIL
+  "It tells nothing before something else is settled; the remedy says what."
+  SKIPPED
 }
 
 # --- sync runs ------------------------------------------------------------------------
@@ -4358,6 +4448,20 @@ func (ec *executionContext) childFields_DetailRow(ctx context.Context, field gra
 	return nil, fmt.Errorf("no field named %q was found under type DetailRow", field.Name)
 }
 
+func (ec *executionContext) childFields_Diagnostic(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "check":
+		return ec.fieldContext_Diagnostic_check(ctx, field)
+	case "outcome":
+		return ec.fieldContext_Diagnostic_outcome(ctx, field)
+	case "message":
+		return ec.fieldContext_Diagnostic_message(ctx, field)
+	case "remedy":
+		return ec.fieldContext_Diagnostic_remedy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Diagnostic", field.Name)
+}
+
 func (ec *executionContext) childFields_FieldChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "field":
@@ -4398,6 +4502,8 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_mappingGaps(ctx, field)
 	case "deliveries":
 		return ec.fieldContext_Integration_deliveries(ctx, field)
+	case "diagnostics":
+		return ec.fieldContext_Integration_diagnostics(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Integration_createdAt(ctx, field)
 	case "updatedAt":
@@ -6743,6 +6849,98 @@ func (ec *executionContext) fieldContext_DetailRow_unit(_ context.Context, field
 	return graphql.NewScalarFieldContext("DetailRow", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Diagnostic_check(ctx context.Context, field graphql.CollectedField, obj *sparki.Diagnostic) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Diagnostic_check(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Check, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.DiagnosticCheck) graphql.Marshaler {
+			return ec.marshalNDiagnosticCheck2sparkiᚗappᚋintegrationsᚐDiagnosticCheck(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Diagnostic_check(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Diagnostic", field, false, false, errors.New("field of type DiagnosticCheck does not have child fields"))
+}
+
+func (ec *executionContext) _Diagnostic_outcome(ctx context.Context, field graphql.CollectedField, obj *sparki.Diagnostic) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Diagnostic_outcome(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Outcome, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.DiagnosticOutcome) graphql.Marshaler {
+			return ec.marshalNDiagnosticOutcome2sparkiᚗappᚋintegrationsᚐDiagnosticOutcome(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Diagnostic_outcome(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Diagnostic", field, false, false, errors.New("field of type DiagnosticOutcome does not have child fields"))
+}
+
+func (ec *executionContext) _Diagnostic_message(ctx context.Context, field graphql.CollectedField, obj *sparki.Diagnostic) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Diagnostic_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Diagnostic_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Diagnostic", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Diagnostic_remedy(ctx context.Context, field graphql.CollectedField, obj *sparki.Diagnostic) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Diagnostic_remedy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Remedy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Diagnostic_remedy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Diagnostic", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _FieldChange_field(ctx context.Context, field graphql.CollectedField, obj *sparki.FieldChange) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7224,6 +7422,38 @@ func (ec *executionContext) fieldContext_Integration_deliveries(ctx context.Cont
 	if fc.Args, err = ec.field_Integration_deliveries_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Integration_diagnostics(ctx context.Context, field graphql.CollectedField, obj *sparki.Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_diagnostics(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().Diagnostics(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.Diagnostic) graphql.Marshaler {
+			return ec.marshalNDiagnostic2ᚕᚖsparkiᚗappᚋintegrationsᚐDiagnosticᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_diagnostics(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Integration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Diagnostic(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -16494,6 +16724,59 @@ func (ec *executionContext) _DetailRow(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+var diagnosticImplementors = []string{"Diagnostic"}
+
+func (ec *executionContext) _Diagnostic(ctx context.Context, sel ast.SelectionSet, obj *sparki.Diagnostic) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, diagnosticImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Diagnostic")
+		case "check":
+			out.Values[i] = ec._Diagnostic_check(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "outcome":
+			out.Values[i] = ec._Diagnostic_outcome(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "message":
+			out.Values[i] = ec._Diagnostic_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "remedy":
+			out.Values[i] = ec._Diagnostic_remedy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var fieldChangeImplementors = []string{"FieldChange"}
 
 func (ec *executionContext) _FieldChange(ctx context.Context, sel ast.SelectionSet, obj *sparki.FieldChange) graphql.Marshaler {
@@ -16855,6 +17138,44 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 					}
 				}()
 				res = ec._Integration_deliveries(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "diagnostics":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Integration_diagnostics(ctx, field, obj)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -21130,6 +21451,66 @@ func (ec *executionContext) marshalNDetailRow2ᚕsparkiᚗappᚋintegrationsᚐD
 func (ec *executionContext) unmarshalNDetailRowInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐDetailRowInput(ctx context.Context, v any) (*DetailRowInput, error) {
 	res, err := ec.unmarshalInputDetailRowInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDiagnostic2ᚕᚖsparkiᚗappᚋintegrationsᚐDiagnosticᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.Diagnostic) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNDiagnostic2ᚖsparkiᚗappᚋintegrationsᚐDiagnostic(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNDiagnostic2ᚖsparkiᚗappᚋintegrationsᚐDiagnostic(ctx context.Context, sel ast.SelectionSet, v *sparki.Diagnostic) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Diagnostic(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNDiagnosticCheck2sparkiᚗappᚋintegrationsᚐDiagnosticCheck(ctx context.Context, v any) (sparki.DiagnosticCheck, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.DiagnosticCheck(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDiagnosticCheck2sparkiᚗappᚋintegrationsᚐDiagnosticCheck(ctx context.Context, sel ast.SelectionSet, v sparki.DiagnosticCheck) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNDiagnosticOutcome2sparkiᚗappᚋintegrationsᚐDiagnosticOutcome(ctx context.Context, v any) (sparki.DiagnosticOutcome, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.DiagnosticOutcome(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDiagnosticOutcome2sparkiᚗappᚋintegrationsᚐDiagnosticOutcome(ctx context.Context, sel ast.SelectionSet, v sparki.DiagnosticOutcome) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
 }
 
 func (ec *executionContext) marshalNFieldChange2ᚕᚖsparkiᚗappᚋintegrationsᚐFieldChangeᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.FieldChange) graphql.Marshaler {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -99,8 +98,8 @@ func (s *Service) Save(ctx context.Context, who *sparki.Principal, in SaveInput)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(portal.AddOns, info.Key) {
-		return nil, sparki.Refuse(sparki.CodeAddOnLocked, info.Name+" is not part of this portal's plan: ask Sparki support to add it", "input", "provider")
+	if !portal.Has(info.Key) {
+		return nil, sparki.Refuse(sparki.CodeAddOnLocked, fmt.Sprintf("%s is not part of this portal's plan: ask Sparki support to add it", info.Name), "input", "provider")
 	}
 	var saved *sparki.Integration
 	err = s.DB.Tx(ctx, who.PortalID, func(tx *db.Tx) error {

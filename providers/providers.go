@@ -47,8 +47,10 @@ type Info struct {
 	// WebhookBodyLimit is the size of the largest webhook body that is read, in bytes.
 	WebhookBodyLimit int64
 	// Signed: deliveries carry a signature.
-	Signed   bool
-	Settings []sparki.SettingField
+	Signed bool
+	// WebhookSecret is the key of the secret setting that verifies it; "" where the CRM does not sign.
+	WebhookSecret string
+	Settings      []sparki.SettingField
 	// DevMode: a smoke test of the agenda is offered.
 	DevMode bool
 	// MappingVersion rises with every change of the mapping, so that stored answers are mapped again.

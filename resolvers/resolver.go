@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -193,7 +192,7 @@ func (r *Resolver) addOns(ctx context.Context, portal uuid.UUID) ([]*graph.AddOn
 	for _, provider := range r.Integrations.Providers {
 		info := provider.Info()
 		card := &graph.AddOn{Provider: &info, Availability: graph.AddOnAvailabilityLocked}
-		if slices.Contains(p.AddOns, info.Key) {
+		if p.Has(info.Key) {
 			card.Availability = graph.AddOnAvailabilityAvailable
 		}
 		for _, i := range connected {

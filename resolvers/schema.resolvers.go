@@ -76,6 +76,10 @@ func (r *integrationResolver) Deliveries(ctx context.Context, obj *sparki.Integr
 	return deliveryConnection(ctx)(r.DB.Deliveries(ctx, obj.PortalID, obj.ID, outcomeOf(filter), pageArgs(first, after)))
 }
 
+func (r *integrationResolver) Diagnostics(ctx context.Context, obj *sparki.Integration) ([]*sparki.Diagnostic, error) {
+	return r.Integrations.Diagnose(ctx, obj)
+}
+
 func (r *mutationResolver) SaveIntegration(ctx context.Context, input graph.SaveIntegrationInput) (*graph.SaveIntegrationPayload, error) {
 	who, err := need(ctx, sparki.EditPortalSettings)
 	if err != nil {

@@ -59,6 +59,7 @@ func (provider) Info() providers.Info {
 		WebhookVersion:   "v1",
 		WebhookBodyLimit: 5 << 20, // up to 1,000 messages in one delivery (contract §8.3)
 		Signed:           true,
+		WebhookSecret:    settingWebhookSecret,
 		Settings:         slices.Clone(settings),
 		MappingVersion:   mappingVersion,
 	}
@@ -98,7 +99,7 @@ var settings = []sparki.SettingField{{
 	Help:        "The ID of your agency in Kolibri. Your Kolibri administrator can look it up.",
 	Placeholder: new("00000000-0000-0000-0000-000000000000"),
 }, {
-	Key: settingOffices, Kind: sparki.SettingList,
+	Key: settingOffices, Kind: sparki.SettingList, Narrows: true,
 	Label: "Office IDs",
 	Help:  "Fill these in to take over the listings of some offices only. Leave the list empty for all offices.",
 }, {

@@ -19,7 +19,8 @@ func (c Case) info(t *testing.T) {
 	t.Parallel()
 	info := c.Provider.Info()
 	if info.Key == "" || info.Key != strings.ToLower(info.Key) || info.Name == "" || info.WebhookVersion == "" ||
-		info.WebhookBodyLimit <= 0 || info.MappingVersion < 1 || info.Signed != (c.Sign != nil) {
+		info.WebhookBodyLimit <= 0 || info.MappingVersion < 1 || info.Signed != (c.Sign != nil) ||
+		info.Signed && info.WebhookSecret != c.SecretKey || !info.Signed && info.WebhookSecret != "" {
 		t.Errorf("%+v", info)
 	}
 	kinds := map[string]sparki.SettingKind{}

@@ -35,7 +35,7 @@ func (k NodeKind) ID(id uuid.UUID) string { return string(k) + "_" + base32.Enco
 func (k NodeKind) Parse(s string) (uuid.UUID, error) {
 	kind, id, err := ParseID(s)
 	if err != nil || kind != k {
-		return uuid.Nil, Errorf(NotFound, "no %s with this id", k)
+		return uuid.Nil, Errorf(NotFound, "no object with this id")
 	}
 	return id, nil
 }

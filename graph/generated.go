@@ -32,6 +32,8 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	Activity() ActivityResolver
 	ActivityConnection() ActivityConnectionResolver
+	Connection() ConnectionResolver
+	Diagnostic() DiagnosticResolver
 	Integration() IntegrationResolver
 	Mutation() MutationResolver
 	Project() ProjectResolver
@@ -39,13 +41,16 @@ type ResolverRoot interface {
 	ProjectLink() ProjectLinkResolver
 	ProjectMedia() ProjectMediaResolver
 	Query() QueryResolver
+	SettingField() SettingFieldResolver
 	Subscription() SubscriptionResolver
+	SyncFailure() SyncFailureResolver
 	SyncRun() SyncRunResolver
 	SyncRunConnection() SyncRunConnectionResolver
 	SyncStatus() SyncStatusResolver
 	SyncedItem() SyncedItemResolver
 	SyncedItemChangeConnection() SyncedItemChangeConnectionResolver
 	SyncedItemConnection() SyncedItemConnectionResolver
+	UserError() UserErrorResolver
 	WebhookDelivery() WebhookDeliveryResolver
 	WebhookDeliveryConnection() WebhookDeliveryConnectionResolver
 	ActivityFilter() ActivityFilterResolver
@@ -530,6 +535,13 @@ type ActivityResolver interface {
 type ActivityConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *ActivityConnection) (int, error)
 }
+type ConnectionResolver interface {
+	Problem(ctx context.Context, obj *sparki.Connection) (*string, error)
+}
+type DiagnosticResolver interface {
+	Message(ctx context.Context, obj *sparki.Diagnostic) (string, error)
+	Remedy(ctx context.Context, obj *sparki.Diagnostic) (*string, error)
+}
 type IntegrationResolver interface {
 	Provider(ctx context.Context, obj *sparki.Integration) (*providers.Info, error)
 
@@ -589,14 +601,23 @@ type QueryResolver interface {
 	LinkPreview(ctx context.Context, projectID string, syncedItemID string) (*sparki.LinkPreview, error)
 	Activity(ctx context.Context, filter *sparki.ActivityFilter, first *int, after *string) (*ActivityConnection, error)
 }
+type SettingFieldResolver interface {
+	Label(ctx context.Context, obj *sparki.SettingField) (string, error)
+	Help(ctx context.Context, obj *sparki.SettingField) (string, error)
+}
 type SubscriptionResolver interface {
 	SyncStatusChanged(ctx context.Context, integrationID *string) (<-chan *sparki.SyncStatus, error)
 	Activity(ctx context.Context, after *string, filter *sparki.ActivityFilter) (<-chan *sparki.Activity, error)
+}
+type SyncFailureResolver interface {
+	Message(ctx context.Context, obj *sparki.SyncFailure) (string, error)
 }
 type SyncRunResolver interface {
 	Integration(ctx context.Context, obj *sparki.SyncRun) (*sparki.Integration, error)
 
 	Missing(ctx context.Context, obj *sparki.SyncRun) ([]*sparki.Item, error)
+
+	Error(ctx context.Context, obj *sparki.SyncRun) (*string, error)
 }
 type SyncRunConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *SyncRunConnection) (int, error)
@@ -610,6 +631,7 @@ type SyncedItemResolver interface {
 
 	LinkedProjects(ctx context.Context, obj *sparki.Item) ([]*sparki.Project, error)
 
+	SyncError(ctx context.Context, obj *sparki.Item) (*string, error)
 	Raw(ctx context.Context, obj *sparki.Item) (any, error)
 
 	History(ctx context.Context, obj *sparki.Item, first *int, after *string) (*SyncedItemChangeConnection, error)
@@ -619,6 +641,9 @@ type SyncedItemChangeConnectionResolver interface {
 }
 type SyncedItemConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *SyncedItemConnection) (int, error)
+}
+type UserErrorResolver interface {
+	Message(ctx context.Context, obj *sparki.UserError) (string, error)
 }
 type WebhookDeliveryResolver interface {
 	Integration(ctx context.Context, obj *sparki.Delivery) (*sparki.Integration, error)
@@ -6697,7 +6722,7 @@ func (ec *executionContext) _Connection_problem(ctx context.Context, field graph
 			return ec.fieldContext_Connection_problem(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Problem, nil
+			return ec.Resolvers.Connection().Problem(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -6708,7 +6733,7 @@ func (ec *executionContext) _Connection_problem(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_Connection_problem(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Connection", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("Connection", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Coordinates_latitude(ctx context.Context, field graphql.CollectedField, obj *sparki.Coordinates) (ret graphql.Marshaler) {
@@ -6904,7 +6929,7 @@ func (ec *executionContext) _Diagnostic_message(ctx context.Context, field graph
 			return ec.fieldContext_Diagnostic_message(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Message, nil
+			return ec.Resolvers.Diagnostic().Message(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -6915,7 +6940,7 @@ func (ec *executionContext) _Diagnostic_message(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_Diagnostic_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Diagnostic", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("Diagnostic", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Diagnostic_remedy(ctx context.Context, field graphql.CollectedField, obj *sparki.Diagnostic) (ret graphql.Marshaler) {
@@ -6927,7 +6952,7 @@ func (ec *executionContext) _Diagnostic_remedy(ctx context.Context, field graphq
 			return ec.fieldContext_Diagnostic_remedy(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Remedy, nil
+			return ec.Resolvers.Diagnostic().Remedy(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -6938,7 +6963,7 @@ func (ec *executionContext) _Diagnostic_remedy(ctx context.Context, field graphq
 	)
 }
 func (ec *executionContext) fieldContext_Diagnostic_remedy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Diagnostic", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("Diagnostic", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _FieldChange_field(ctx context.Context, field graphql.CollectedField, obj *sparki.FieldChange) (ret graphql.Marshaler) {
@@ -11448,7 +11473,7 @@ func (ec *executionContext) _SettingField_label(ctx context.Context, field graph
 			return ec.fieldContext_SettingField_label(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Label, nil
+			return ec.Resolvers.SettingField().Label(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -11459,7 +11484,7 @@ func (ec *executionContext) _SettingField_label(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_SettingField_label(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SettingField", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("SettingField", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _SettingField_help(ctx context.Context, field graphql.CollectedField, obj *sparki.SettingField) (ret graphql.Marshaler) {
@@ -11471,7 +11496,7 @@ func (ec *executionContext) _SettingField_help(ctx context.Context, field graphq
 			return ec.fieldContext_SettingField_help(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Help, nil
+			return ec.Resolvers.SettingField().Help(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -11482,7 +11507,7 @@ func (ec *executionContext) _SettingField_help(ctx context.Context, field graphq
 	)
 }
 func (ec *executionContext) fieldContext_SettingField_help(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SettingField", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("SettingField", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _SettingField_kind(ctx context.Context, field graphql.CollectedField, obj *sparki.SettingField) (ret graphql.Marshaler) {
@@ -11830,7 +11855,7 @@ func (ec *executionContext) _SyncFailure_message(ctx context.Context, field grap
 			return ec.fieldContext_SyncFailure_message(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Message, nil
+			return ec.Resolvers.SyncFailure().Message(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -11841,7 +11866,7 @@ func (ec *executionContext) _SyncFailure_message(ctx context.Context, field grap
 	)
 }
 func (ec *executionContext) fieldContext_SyncFailure_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SyncFailure", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("SyncFailure", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _SyncRun_id(ctx context.Context, field graphql.CollectedField, obj *sparki.SyncRun) (ret graphql.Marshaler) {
@@ -12216,7 +12241,7 @@ func (ec *executionContext) _SyncRun_error(ctx context.Context, field graphql.Co
 			return ec.fieldContext_SyncRun_error(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Error, nil
+			return ec.Resolvers.SyncRun().Error(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -12227,7 +12252,7 @@ func (ec *executionContext) _SyncRun_error(ctx context.Context, field graphql.Co
 	)
 }
 func (ec *executionContext) fieldContext_SyncRun_error(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SyncRun", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("SyncRun", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _SyncRunConnection_edges(ctx context.Context, field graphql.CollectedField, obj *SyncRunConnection) (ret graphql.Marshaler) {
@@ -13014,7 +13039,7 @@ func (ec *executionContext) _SyncedItem_syncError(ctx context.Context, field gra
 			return ec.fieldContext_SyncedItem_syncError(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.SyncError, nil
+			return ec.Resolvers.SyncedItem().SyncError(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -13025,7 +13050,7 @@ func (ec *executionContext) _SyncedItem_syncError(ctx context.Context, field gra
 	)
 }
 func (ec *executionContext) fieldContext_SyncedItem_syncError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("SyncedItem", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("SyncedItem", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _SyncedItem_raw(ctx context.Context, field graphql.CollectedField, obj *sparki.Item) (ret graphql.Marshaler) {
@@ -13654,7 +13679,7 @@ func (ec *executionContext) _UserError_message(ctx context.Context, field graphq
 			return ec.fieldContext_UserError_message(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Message, nil
+			return ec.Resolvers.UserError().Message(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -13665,7 +13690,7 @@ func (ec *executionContext) _UserError_message(ctx context.Context, field graphq
 	)
 }
 func (ec *executionContext) fieldContext_UserError_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("UserError", field, false, false, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("UserError", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _UserError_code(ctx context.Context, field graphql.CollectedField, obj *sparki.UserError) (ret graphql.Marshaler) {
@@ -16595,18 +16620,51 @@ func (ec *executionContext) _Connection(ctx context.Context, sel ast.SelectionSe
 		case "state":
 			out.Values[i] = ec._Connection_state(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "checkedAt":
 			out.Values[i] = ec._Connection_checkedAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "problem":
-			out.Values[i] = ec._Connection_problem(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Connection_problem(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -16739,23 +16797,89 @@ func (ec *executionContext) _Diagnostic(ctx context.Context, sel ast.SelectionSe
 		case "check":
 			out.Values[i] = ec._Diagnostic_check(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "outcome":
 			out.Values[i] = ec._Diagnostic_outcome(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "message":
-			out.Values[i] = ec._Diagnostic_message(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Diagnostic_message(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "remedy":
-			out.Values[i] = ec._Diagnostic_remedy(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Diagnostic_remedy(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -19072,37 +19196,103 @@ func (ec *executionContext) _SettingField(ctx context.Context, sel ast.Selection
 		case "key":
 			out.Values[i] = ec._SettingField_key(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "label":
-			out.Values[i] = ec._SettingField_label(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SettingField_label(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "help":
-			out.Values[i] = ec._SettingField_help(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SettingField_help(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "kind":
 			out.Values[i] = ec._SettingField_kind(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "required":
 			out.Values[i] = ec._SettingField_required(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "placeholder":
 			out.Values[i] = ec._SettingField_placeholder(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "suggestions":
 			out.Values[i] = ec._SettingField_suggestions(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -19253,13 +19443,46 @@ func (ec *executionContext) _SyncFailure(ctx context.Context, sel ast.SelectionS
 		case "at":
 			out.Values[i] = ec._SyncFailure_at(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "message":
-			out.Values[i] = ec._SyncFailure_message(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SyncFailure_message(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -19435,10 +19658,43 @@ func (ec *executionContext) _SyncRun(ctx context.Context, sel ast.SelectionSet, 
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "error":
-			out.Values[i] = ec._SyncRun_error(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SyncRun_error(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -19882,10 +20138,43 @@ func (ec *executionContext) _SyncedItem(ctx context.Context, sel ast.SelectionSe
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "syncError":
-			out.Values[i] = ec._SyncedItem_syncError(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._SyncedItem_syncError(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "raw":
 			field := field
 
@@ -20360,19 +20649,52 @@ func (ec *executionContext) _UserError(ctx context.Context, sel ast.SelectionSet
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("UserError")
 		case "message":
-			out.Values[i] = ec._UserError_message(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._UserError_message(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "code":
 			out.Values[i] = ec._UserError_code(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "field":
 			out.Values[i] = ec._UserError_field(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))

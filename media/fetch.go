@@ -110,9 +110,9 @@ func broken(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("fetch a medium: %w", ctx.Err())
 	case errors.Is(err, errRefused):
-		return sparki.Errorf(sparki.Rejected, "%w", errRefused)
+		return sparki.Errorf(sparki.Rejected, "media are not fetched from such a URL")
 	case errors.Is(err, rest.ErrForbiddenAddress):
-		return sparki.Errorf(sparki.Rejected, "%w", rest.ErrForbiddenAddress)
+		return sparki.Errorf(sparki.Rejected, "media are not fetched from an address inside a network")
 	case timeout != nil && timeout.Timeout():
 		return sparki.Errorf(sparki.Unavailable, "the host of the medium does not answer in time")
 	default:

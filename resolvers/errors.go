@@ -9,6 +9,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/words"
 )
 
 // codes is the one table from an error's kind to extensions.code.
@@ -30,11 +31,11 @@ func (r *Resolver) Present(ctx context.Context, err error) *gqlerror.Error {
 	}
 	out.Extensions = map[string]any{}
 	if code, ok := codes[sparki.KindOf(err)]; ok {
-		out.Message, out.Extensions["code"] = sparki.TextOf(err), code
+		out.Message, out.Extensions["code"] = words.In(ctx, sparki.TextOf(err)), code
 		return out
 	}
 	reference := sparki.NewID().String()
-	out.Message = "something went wrong on our side; the reference helps us find it"
+	out.Message = words.In(ctx, "something went wrong on our side; the reference helps us find it")
 	out.Extensions["code"], out.Extensions["reference"] = "INTERNAL", reference
 	if !errors.Is(err, context.Canceled) {
 		r.Log.Error("resolver failed", slog.String("reference", reference), slog.String("path", out.Path.String()), slog.String("error", cause))

@@ -13,6 +13,7 @@ import (
 	"sparki.app/integrations/db"
 	"sparki.app/integrations/graph"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/words"
 )
 
 func (r *activityResolver) Cursor(ctx context.Context, obj *sparki.Activity) (string, error) {
@@ -20,7 +21,7 @@ func (r *activityResolver) Cursor(ctx context.Context, obj *sparki.Activity) (st
 }
 
 func (r *activityResolver) Message(ctx context.Context, obj *sparki.Activity) (string, error) {
-	return message(obj), nil
+	return message(ctx, obj), nil
 }
 
 func (r *activityResolver) Integration(ctx context.Context, obj *sparki.Activity) (*sparki.Integration, error) {
@@ -36,6 +37,18 @@ func (r *activityResolver) Subject(ctx context.Context, obj *sparki.Activity) (g
 
 func (r *activityConnectionResolver) TotalCount(ctx context.Context, obj *graph.ActivityConnection) (int, error) {
 	return obj.Count(ctx)
+}
+
+func (r *connectionResolver) Problem(ctx context.Context, obj *sparki.Connection) (*string, error) {
+	return words.InOrNil(ctx, obj.Problem), nil
+}
+
+func (r *diagnosticResolver) Message(ctx context.Context, obj *sparki.Diagnostic) (string, error) {
+	return words.In(ctx, obj.Message), nil
+}
+
+func (r *diagnosticResolver) Remedy(ctx context.Context, obj *sparki.Diagnostic) (*string, error) {
+	return words.InOrNil(ctx, obj.Remedy), nil
 }
 
 func (r *integrationResolver) Provider(ctx context.Context, obj *sparki.Integration) (*providers.Info, error) {
@@ -355,6 +368,14 @@ func (r *queryResolver) Activity(ctx context.Context, filter *sparki.ActivityFil
 	return activityConnection(ctx)(r.DB.Activities(ctx, who.PortalID, orAll(filter), pageArgs(first, after)))
 }
 
+func (r *settingFieldResolver) Label(ctx context.Context, obj *sparki.SettingField) (string, error) {
+	return words.In(ctx, obj.Label), nil
+}
+
+func (r *settingFieldResolver) Help(ctx context.Context, obj *sparki.SettingField) (string, error) {
+	return words.In(ctx, obj.Help), nil
+}
+
 func (r *subscriptionResolver) SyncStatusChanged(ctx context.Context, integrationID *string) (<-chan *sparki.SyncStatus, error) {
 	who, err := need(ctx, sparki.View)
 	if err != nil {
@@ -385,6 +406,10 @@ func (r *subscriptionResolver) Activity(ctx context.Context, after *string, filt
 	return r.Feed.Activities(ctx, who.PortalID, &seq, orAll(filter))
 }
 
+func (r *syncFailureResolver) Message(ctx context.Context, obj *sparki.SyncFailure) (string, error) {
+	return words.In(ctx, obj.Message), nil
+}
+
 func (r *syncRunResolver) Integration(ctx context.Context, obj *sparki.SyncRun) (*sparki.Integration, error) {
 	return load(ctx).integrations(obj.IntegrationID)
 }
@@ -394,6 +419,10 @@ func (r *syncRunResolver) Missing(ctx context.Context, obj *sparki.SyncRun) ([]*
 		return nil, nil
 	}
 	return r.DB.MissingItems(ctx, portalOf(ctx), obj)
+}
+
+func (r *syncRunResolver) Error(ctx context.Context, obj *sparki.SyncRun) (*string, error) {
+	return words.InOrNil(ctx, obj.Error), nil
 }
 
 func (r *syncRunConnectionResolver) TotalCount(ctx context.Context, obj *graph.SyncRunConnection) (int, error) {
@@ -419,6 +448,10 @@ func (r *syncedItemResolver) LinkedProjects(ctx context.Context, obj *sparki.Ite
 	return load(ctx).linked(obj.ID)
 }
 
+func (r *syncedItemResolver) SyncError(ctx context.Context, obj *sparki.Item) (*string, error) {
+	return words.InOrNil(ctx, obj.SyncError), nil
+}
+
 func (r *syncedItemResolver) Raw(ctx context.Context, obj *sparki.Item) (any, error) {
 	raw, err := r.DB.RawItem(ctx, portalOf(ctx), obj.ID)
 	return rawJSON(raw), err
@@ -436,6 +469,10 @@ func (r *syncedItemConnectionResolver) TotalCount(ctx context.Context, obj *grap
 	return obj.Count(ctx)
 }
 
+func (r *userErrorResolver) Message(ctx context.Context, obj *sparki.UserError) (string, error) {
+	return words.In(ctx, obj.Message), nil
+}
+
 func (r *webhookDeliveryResolver) Integration(ctx context.Context, obj *sparki.Delivery) (*sparki.Integration, error) {
 	return load(ctx).integrations(obj.IntegrationID)
 }
@@ -444,7 +481,7 @@ func (r *webhookDeliveryResolver) Reason(ctx context.Context, obj *sparki.Delive
 	if obj.Reason == "" {
 		return nil, nil
 	}
-	return &obj.Reason, nil
+	return words.InOrNil(ctx, &obj.Reason), nil
 }
 
 func (r *webhookDeliveryResolver) ReplayOf(ctx context.Context, obj *sparki.Delivery) (*sparki.Delivery, error) {
@@ -488,6 +525,10 @@ func (r *Resolver) ActivityConnection() graph.ActivityConnectionResolver {
 	return &activityConnectionResolver{r}
 }
 
+func (r *Resolver) Connection() graph.ConnectionResolver { return &connectionResolver{r} }
+
+func (r *Resolver) Diagnostic() graph.DiagnosticResolver { return &diagnosticResolver{r} }
+
 func (r *Resolver) Integration() graph.IntegrationResolver { return &integrationResolver{r} }
 
 func (r *Resolver) Mutation() graph.MutationResolver { return &mutationResolver{r} }
@@ -504,7 +545,11 @@ func (r *Resolver) ProjectMedia() graph.ProjectMediaResolver { return &projectMe
 
 func (r *Resolver) Query() graph.QueryResolver { return &queryResolver{r} }
 
+func (r *Resolver) SettingField() graph.SettingFieldResolver { return &settingFieldResolver{r} }
+
 func (r *Resolver) Subscription() graph.SubscriptionResolver { return &subscriptionResolver{r} }
+
+func (r *Resolver) SyncFailure() graph.SyncFailureResolver { return &syncFailureResolver{r} }
 
 func (r *Resolver) SyncRun() graph.SyncRunResolver { return &syncRunResolver{r} }
 
@@ -524,6 +569,8 @@ func (r *Resolver) SyncedItemConnection() graph.SyncedItemConnectionResolver {
 	return &syncedItemConnectionResolver{r}
 }
 
+func (r *Resolver) UserError() graph.UserErrorResolver { return &userErrorResolver{r} }
+
 func (r *Resolver) WebhookDelivery() graph.WebhookDeliveryResolver {
 	return &webhookDeliveryResolver{r}
 }
@@ -541,6 +588,8 @@ func (r *Resolver) SyncedItemFilter() graph.SyncedItemFilterResolver {
 type (
 	activityResolver                   struct{ *Resolver }
 	activityConnectionResolver         struct{ *Resolver }
+	connectionResolver                 struct{ *Resolver }
+	diagnosticResolver                 struct{ *Resolver }
 	integrationResolver                struct{ *Resolver }
 	mutationResolver                   struct{ *Resolver }
 	projectResolver                    struct{ *Resolver }
@@ -548,13 +597,16 @@ type (
 	projectLinkResolver                struct{ *Resolver }
 	projectMediaResolver               struct{ *Resolver }
 	queryResolver                      struct{ *Resolver }
+	settingFieldResolver               struct{ *Resolver }
 	subscriptionResolver               struct{ *Resolver }
+	syncFailureResolver                struct{ *Resolver }
 	syncRunResolver                    struct{ *Resolver }
 	syncRunConnectionResolver          struct{ *Resolver }
 	syncStatusResolver                 struct{ *Resolver }
 	syncedItemResolver                 struct{ *Resolver }
 	syncedItemChangeConnectionResolver struct{ *Resolver }
 	syncedItemConnectionResolver       struct{ *Resolver }
+	userErrorResolver                  struct{ *Resolver }
 	webhookDeliveryResolver            struct{ *Resolver }
 	webhookDeliveryConnectionResolver  struct{ *Resolver }
 	activityFilterResolver             struct{ *Resolver }

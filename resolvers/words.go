@@ -1,9 +1,12 @@
 package resolvers
 
 import (
+	"cmp"
+	"context"
 	"strings"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/words"
 )
 
 // wording words an activity; {name} stands for the parameter of that name.
@@ -29,10 +32,27 @@ var wording = map[sparki.ActivityType]string{
 	sparki.DeliveryFailed:      "A webhook delivery failed: {problem}",
 }
 
-func message(a *sparki.Activity) string {
-	text := wording[a.Type]
+// states words the parameter {state}: a state of the connection, or of a run that ended.
+var states = map[string]string{
+	string(sparki.ConnectionOK):            "it works",
+	string(sparki.ConnectionUnreachable):   "the CRM does not answer",
+	string(sparki.ConnectionUnauthorized):  "the CRM refuses the credentials",
+	string(sparki.ConnectionRevoked):       "the office took its consent back",
+	string(sparki.ConnectionMisconfigured): "the settings have to be mended",
+	string(sparki.RunNeedsApproval):        "it waits for approval",
+	string(sparki.RunSucceeded):            "it succeeded",
+	string(sparki.RunFailed):               "it failed",
+	string(sparki.RunCancelled):            "it was stopped",
+}
+
+// message words an activity in the language of whoever reads it.
+func message(ctx context.Context, a *sparki.Activity) string {
+	var params []string
 	for name, value := range a.Params {
-		text = strings.ReplaceAll(text, "{"+name+"}", value)
+		if name != "title" { // a title is the CRM's or a person's
+			value = words.In(ctx, cmp.Or(states[value], value))
+		}
+		params = append(params, "{"+name+"}", value)
 	}
-	return text
+	return strings.NewReplacer(params...).Replace(words.In(ctx, wording[a.Type]))
 }

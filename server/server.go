@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -23,6 +24,7 @@ import (
 	"sparki.app/integrations/resolvers"
 	"sparki.app/integrations/server/gql"
 	"sparki.app/integrations/web"
+	"sparki.app/integrations/words"
 )
 
 // Server is what the routes need.
@@ -100,12 +102,12 @@ func (s *Server) newGraphQL() *gql.Handler {
 	})
 }
 
-func (s *Server) authenticate(ctx context.Context, _ *http.Request, authorization string) (context.Context, error) {
+func (s *Server) authenticate(ctx context.Context, r *http.Request, authorization string) (context.Context, error) {
 	who, err := s.Tokens.Authenticate(ctx, authorization)
 	if err != nil {
 		return nil, noVerdict(err)
 	}
-	return sparki.WithPrincipal(ctx, who), nil
+	return words.With(sparki.WithPrincipal(ctx, who), strings.Join(r.Header.Values("Accept-Language"), ",")), nil
 }
 
 func (s *Server) alive(ctx context.Context) error {

@@ -231,7 +231,7 @@ func (t *tokens) get(ctx context.Context, refused sparki.Secret) (sparki.Secret,
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return "", fmt.Errorf("wait for a Kolibri token: %w", ctx.Err())
 		}
-		return "", &sparki.Error{Kind: sparki.Unavailable, Text: t.identity.Name + " does not answer in time", Err: ctx.Err()}
+		return "", &sparki.Error{Kind: sparki.Unavailable, Text: fmt.Sprintf("%s does not answer in time", t.identity.Name), Err: ctx.Err()}
 	}
 }
 

@@ -157,7 +157,7 @@ func accountFrom(s sparki.Settings) (account, error) {
 
 	a.agencyID = guid(s.Text[settingAgency])
 	if a.agencyID == "" {
-		return a, misconfigured(settingAgency, "is needed, in the form 00000000-0000-0000-0000-000000000000")
+		return a, misconfigured(settingAgency, "%s is needed, in the form 00000000-0000-0000-0000-000000000000")
 	}
 	for _, id := range s.Lists[settingOffices] {
 		if strings.TrimSpace(id) == "" {
@@ -165,7 +165,7 @@ func accountFrom(s sparki.Settings) (account, error) {
 		}
 		office := guid(id)
 		if office == "" {
-			return a, misconfigured(settingOffices, "must be IDs in the form 00000000-0000-0000-0000-000000000000")
+			return a, misconfigured(settingOffices, "%s must be IDs in the form 00000000-0000-0000-0000-000000000000")
 		}
 		a.officeIDs = append(a.officeIDs, office)
 	}
@@ -190,15 +190,15 @@ func (a *account) readCredentials(s sparki.Settings) error {
 	case token != "":
 		a.token = trimmed(sparki.Secret(strings.TrimPrefix(token.Reveal(), "Bearer "))) // people paste the whole header
 		if !isHeaderText(a.token.Reveal()) {
-			return misconfigured(settingToken, "holds a character that no token has; paste it again")
+			return misconfigured(settingToken, "%s holds a character that no token has; paste it again")
 		}
 		return nil
 	case a.client.id != "":
-		return misconfigured(settingClientSecret, "is needed beside the client ID")
+		return misconfigured(settingClientSecret, "%s is needed beside the client ID")
 	case a.client.secret != "":
-		return misconfigured(settingClientID, "is needed beside the client secret")
+		return misconfigured(settingClientID, "%s is needed beside the client secret")
 	default:
-		return misconfigured(settingClientID, "and client secret are needed, or an authorization token")
+		return misconfigured(settingClientID, "%s and client secret are needed, or an authorization token")
 	}
 }
 
@@ -212,17 +212,18 @@ var knownTokenURLs = map[string]string{
 // settings are saved.
 func checkURL(key, value string) error {
 	if value == "" {
-		return misconfigured(key, "is needed")
+		return misconfigured(key, "%s is needed")
 	}
 	if err := rest.CheckBaseURL(value, rest.Policy{AllowPrivate: true}); err != nil {
-		return misconfigured(key, "cannot be used: "+sparki.TextOf(err))
+		return misconfigured(key, "%s cannot be used: %s", sparki.TextOf(err))
 	}
 	return nil
 }
 
-func misconfigured(key, text string) error {
+// misconfigured says what is wrong with a setting; the format wants the setting's label first.
+func misconfigured(key, format string, args ...any) error {
 	i := slices.IndexFunc(settings, func(f sparki.SettingField) bool { return f.Key == key })
-	return sparki.Errorf(sparki.Misconfigured, "%s %s", settings[i].Label, text)
+	return sparki.Errorf(sparki.Misconfigured, format, append([]any{settings[i].Label}, args...)...)
 }
 
 func hostOf(rawURL string) string {

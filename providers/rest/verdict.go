@@ -78,30 +78,30 @@ func (c *Client) refused(call Call, trace *CallError, resp *http.Response) error
 	if e.Kind == sparki.Unavailable {
 		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
 	}
-	e.Text = fmt.Sprintf("%s %s (status %d)", c.Name, c.saying(e.Kind, resp.StatusCode), resp.StatusCode)
+	e.Text = fmt.Sprintf(saying(e.Kind, resp.StatusCode), c.Name, resp.StatusCode)
 	if e.Kind == sparki.Rejected && words != "" {
-		e.Text += ": " + words
+		e.Text = fmt.Sprintf("%s refuses the call (status %d): %s", c.Name, resp.StatusCode, words)
 	}
 	return e
 }
 
-// saying words a verdict for a person.
-func (c *Client) saying(kind sparki.Kind, status int) string {
+// saying words a verdict for a person; it wants the CRM's name and the status.
+func saying(kind sparki.Kind, status int) (format string) {
 	switch {
 	case kind == sparki.Unauthorized:
-		return "refuses the credentials"
+		return "%s refuses the credentials (status %d)"
 	case kind == sparki.NotFound:
-		return "does not have this object"
+		return "%s does not have this object (status %d)"
 	case status == http.StatusTooManyRequests:
-		return "asks for fewer calls"
+		return "%s asks for fewer calls (status %d)"
 	case kind == sparki.Unavailable:
-		return "cannot answer at the moment"
+		return "%s cannot answer at the moment (status %d)"
 	case status >= 300 && status <= 399:
-		return "answers at another address, which is not followed; check the base URL"
+		return "%s answers at another address, which is not followed; check the base URL (status %d)"
 	case kind == sparki.Misconfigured:
-		return "does not accept these settings"
+		return "%s does not accept these settings (status %d)"
 	default:
-		return "refuses the call"
+		return "%s refuses the call (status %d)"
 	}
 }
 
@@ -110,38 +110,38 @@ func (c *Client) broken(ctx context.Context, trace *CallError, err error) error 
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("%s %s: %w", trace.Method, trace.Path, ctx.Err())
 	}
-	text, cause := fault(err)
+	format, cause := fault(err)
 	trace.Err = cause
-	return &sparki.Error{Kind: sparki.Unavailable, Text: c.Name + " " + text, Err: trace}
+	return &sparki.Error{Kind: sparki.Unavailable, Text: fmt.Sprintf(format, c.Name), Err: trace}
 }
 
-// fault words what went wrong for a person, and keeps of the cause what a log may show: other
+// fault words what went wrong for a person, wanting the CRM's name, and keeps of the cause what a log may show: other
 // errors of net/http quote what the CRM sent.
-func fault(err error) (text string, cause error) {
+func fault(err error) (format string, cause error) {
 	dns, isDNS := errors.AsType[*net.DNSError](err)
 	cert, isCert := errors.AsType[*tls.CertificateVerificationError](err)
 	errno, isErrno := errors.AsType[syscall.Errno](err)
 	switch {
 	case errors.Is(err, ErrForbiddenAddress):
-		return "has an address that is not public; check the base URL", ErrForbiddenAddress
+		return "%s has an address that is not public; check the base URL", ErrForbiddenAddress
 	case errors.Is(err, ErrBusy):
-		return "is asked for more than our limit of calls allows; it is tried again later", ErrBusy
+		return "%s is asked for more than our limit of calls allows; it is tried again later", ErrBusy
 	case errors.Is(err, ErrNotJSON):
-		return "sent an answer that cannot be read; if this goes on, the base URL is wrong", ErrNotJSON
+		return "%s sent an answer that cannot be read; if this goes on, the base URL is wrong", ErrNotJSON
 	case errors.Is(err, errTooLarge):
-		return "sent an answer that is too large", errTooLarge
+		return "%s sent an answer that is too large", errTooLarge
 	case isCert:
-		return "has a certificate that is not valid for its address", cert
+		return "%s has a certificate that is not valid for its address", cert
 	case isDNS && dns.IsNotFound:
-		return "cannot be found; check the base URL", dns
+		return "%s cannot be found; check the base URL", dns
 	case isTimeout(err):
-		return "does not answer in time", context.DeadlineExceeded
+		return "%s does not answer in time", context.DeadlineExceeded
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "broke off its answer", io.ErrUnexpectedEOF
+		return "%s broke off its answer", io.ErrUnexpectedEOF
 	case isErrno:
-		return "cannot be reached", errno
+		return "%s cannot be reached", errno
 	default:
-		return "cannot be reached", errBroken
+		return "%s cannot be reached", errBroken
 	}
 }
 

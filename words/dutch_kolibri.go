@@ -1,0 +1,65 @@
+package words
+
+// dutchKolibri are the texts of providers/kolibri.
+var dutchKolibri = map[string]string{
+	// The settings form.
+	"API base URL": "API-basis-URL",
+	"The address of Kolibri's API. Kolibri gives you one for the live environment or one for the sandbox.": "Het adres van de API van Kolibri. Kolibri geeft er een voor de echte omgeving of een voor de sandbox.",
+	"Token URL": "Token-URL",
+	"Where Sparki signs in with the client ID and secret. Leave it empty for Kolibri's own live and sandbox environments.": "Waar Sparki zich aanmeldt met client-ID en clientgeheim. Laat dit leeg voor de echte omgeving en de sandbox van Kolibri zelf.",
+	"Client ID": "Client-ID",
+	"The name under which Kolibri knows this connection. It comes together with the client secret.": "De naam waaronder Kolibri deze verbinding kent. Die komt samen met het clientgeheim.",
+	"Client secret": "Clientgeheim",
+	"The password that belongs to the client ID. It is hidden once it is saved; paste a new one to replace it.": "Het wachtwoord bij het client-ID. Na het opslaan is het verborgen; plak een nieuw om het te vervangen.",
+	"Scope": "Scope",
+	"Only if Kolibri gave you one. Leave it empty otherwise.": "Alleen als Kolibri er een heeft gegeven. Laat dit anders leeg.",
+	"Authorization token": "Autorisatietoken",
+	"Only for tests, instead of a client ID and secret. Such a token usually stops working after an hour.": "Alleen voor tests, in plaats van client-ID en clientgeheim. Zo'n token werkt meestal na een uur niet meer.",
+	"Real estate agency ID": "ID van het makelaarskantoor",
+	"The ID of your agency in Kolibri. Your Kolibri administrator can look it up.": "Het ID van het kantoor in Kolibri. De Kolibri-beheerder kan het opzoeken.",
+	"Office IDs": "Vestiging-ID's",
+	"Fill these in to take over the listings of some offices only. Leave the list empty for all offices.": "Vul deze in om alleen het aanbod van bepaalde vestigingen over te nemen. Laat de lijst leeg voor alle vestigingen.",
+	"Employee IDs": "Medewerker-ID's",
+	"The employees whose Kolibri agenda may receive appointments. Leave the list empty for all employees.": "De medewerkers in wier Kolibri-agenda afspraken mogen komen. Laat de lijst leeg voor alle medewerkers.",
+	"Webhook secret": "Webhookgeheim",
+	"The key that you agreed on with Kolibri for change notifications. Without it, changes arrive a few minutes later.": "De sleutel die met Kolibri is afgesproken voor meldingen van wijzigingen. Zonder deze sleutel komen wijzigingen een paar minuten later binnen.",
+
+	// What is wrong with the settings; the first %s is a label of the form.
+	"%s is needed": "%s is nodig",
+	"%s is needed, in the form 00000000-0000-0000-0000-000000000000":  "%s is nodig, in de vorm 00000000-0000-0000-0000-000000000000",
+	"%s must be IDs in the form 00000000-0000-0000-0000-000000000000": "%s moeten de vorm 00000000-0000-0000-0000-000000000000 hebben",
+	"%s holds a character that no token has; paste it again":          "%s bevat een teken dat in geen token voorkomt; plak het opnieuw",
+	"%s is needed beside the client ID":                               "%s is nodig naast het client-ID",
+	"%s is needed beside the client secret":                           "%s is nodig naast het clientgeheim",
+	"%s and client secret are needed, or an authorization token":      "%s en clientgeheim zijn nodig, of een autorisatietoken",
+	"%s cannot be used: %s":                                           "%s is niet te gebruiken: %s",
+
+	// What Kolibri refuses.
+	"Kolibri does not give this client the permission %s; ask the office's Kolibri administrator to grant it":                                "Kolibri geeft deze client de bevoegdheid %s niet; vraag de Kolibri-beheerder van het kantoor om die te geven",
+	"Kolibri refuses access to agency %s; ask the office's Kolibri administrator for consent and for the permission %s":                      "Kolibri weigert toegang tot kantoor %s; vraag de Kolibri-beheerder van het kantoor om toestemming en om de bevoegdheid %s",
+	"agency %s has not given consent to this client; ask the office's Kolibri administrator to give it, and check the real estate agency ID": "kantoor %s heeft deze client geen toestemming gegeven; vraag de Kolibri-beheerder van het kantoor om die te geven, en controleer het ID van het makelaarskantoor",
+	"there is no Kolibri API at the API base URL; check it":                                                                                  "op de API-basis-URL is geen Kolibri-API; controleer deze",
+	"%s sent no access token; if this goes on, check the token URL":                                                                          "%s stuurde geen toegangstoken; controleer de token-URL als dit aanhoudt",
+	"Kolibri does not accept the client ID and client secret; check both":                                                                    "Kolibri accepteert het client-ID en het clientgeheim niet; controleer ze allebei",
+	"Kolibri does not know this scope for this client; check the scope":                                                                      "Kolibri kent deze scope niet voor deze client; controleer de scope",
+	"nobody hands out Kolibri tokens at the token URL; check it":                                                                             "op de token-URL worden geen Kolibri-tokens uitgegeven; controleer deze",
+	"Kolibri refuses the access token that its own identity server gave; check that the API base URL and the token URL belong together":      "Kolibri weigert het toegangstoken dat de eigen identiteitsserver gaf; controleer of de API-basis-URL en de token-URL bij elkaar horen",
+	"Kolibri refuses the authorization token; such a token usually stops working after an hour, so a client ID and secret are better":        "Kolibri weigert het autorisatietoken; zo'n token werkt meestal na een uur niet meer, dus een client-ID met clientgeheim is beter",
+	"Kolibri sent a list without results; if this goes on, the API base URL is wrong":                                                        "Kolibri stuurde een lijst zonder resultaten; houdt dit aan, dan is de API-basis-URL verkeerd",
+	"Kolibri has no objects like %.40q":                                                                                                      "Kolibri heeft geen objecten als %.40q",
+	"Kolibri sent something else than the object that was asked for":                                                                         "Kolibri stuurde iets anders dan het gevraagde object",
+	"no page of Kolibri's list begins at %.20q":                                                                                              "geen bladzijde van de lijst van Kolibri begint bij %.20q",
+	"Kolibri's list does not end after %d rows":                                                                                              "de lijst van Kolibri houdt na %d regels niet op",
+
+	// Why a message of a webhook is ignored or failed.
+	"it is about another agency":                                   "het gaat over een ander kantoor",
+	"messages of the category %q are not about listings":           "berichten van de categorie %q gaan niet over het aanbod",
+	"changes of %q are not about listings":                         "wijzigingen van %q gaan niet over het aanbod",
+	"it does not say which object changed":                         "er staat niet in welk object is gewijzigd",
+	"the message has no content":                                   "het bericht heeft geen inhoud",
+	"the message's content is not base64":                          "de inhoud van het bericht is geen base64",
+	"the message's content is encoded as %q, which cannot be read": "de inhoud van het bericht is gecodeerd als %q, wat niet te lezen is",
+	"the message's content is not JSON":                            "de inhoud van het bericht is geen JSON",
+	"the message's content is not an object":                       "de inhoud van het bericht is geen object",
+	"the message has no id":                                        "het bericht heeft geen id",
+}

@@ -184,6 +184,7 @@ func TestKilledKeeper(t *testing.T) {
 	p := newPlace(t, "200ms")
 	u := p.join(t)
 	must(t, syscall.Kill(u.URLs.Keeper, syscall.SIGKILL))
+	eventually(t, "its servers end with it", func() bool { return pingAll(t, u.URLs) != nil })
 	next := p.join(t)
 	must(t, pingAll(t, next.URLs))
 	if next.URLs.Keeper == u.URLs.Keeper {

@@ -155,8 +155,8 @@ func (tx *Tx) CancelRuns(ctx context.Context, integration uuid.UUID) ([]*sparki.
 		where portal_id = $1 and integration_id = $2 and state in ('QUEUED', 'RUNNING') returning `+runColumns, tx.portal, integration)
 }
 
-// notSeen are the active items that a full run, $3, did not see, though they were there before it began, $4.
-const notSeen = `i.portal_id = $1 and i.integration_id = $2 and i.state = 'ACTIVE' and i.created_at < $4
+// notSeen are the active items that a full run, $3, did not see and that nobody has read since it began, $4.
+const notSeen = `i.portal_id = $1 and i.integration_id = $2 and i.state = 'ACTIVE' and i.read_at < $4
 	and i.source_type || '/' || i.external_id not in (select unnest(keys) from sync_run_pages where portal_id = $1 and run_id = $3)`
 
 // Missing lists the active items that a full run did not see, and counts the active ones.

@@ -3278,7 +3278,7 @@ enum InactiveReason {
   WITHDRAWN
   "The CRM says that it does not exist."
   DELETED
-  "There, but not to be shown: a concept, or confidential."
+  "There, but not to be shown: a concept, or confidential. Or missing from the CRM's list, and a person approved."
   NOT_AVAILABLE
   "Outside the agency or the office filter."
   FILTERED_OUT

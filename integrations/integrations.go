@@ -184,8 +184,11 @@ func (s *Service) SetEnabled(ctx context.Context, who *sparki.Principal, id uuid
 		if i, err = tx.LockIntegration(ctx, id); err != nil || i.Enabled == enabled {
 			return err
 		}
-		i.Enabled, turned = enabled, true
+		turned = true
 		if err := tx.SetEnabled(ctx, id, enabled); err != nil {
+			return err
+		}
+		if i, err = tx.LockIntegration(ctx, id); err != nil { // as it is from now on
 			return err
 		}
 		tell(tx, i, map[bool]sparki.ActivityType{true: sparki.IntegrationEnabled, false: sparki.IntegrationDisabled}[enabled], who.Name, nil)

@@ -273,13 +273,23 @@ func itemScan(whole bool) (columns string, scan pgx.RowToFunc[*sparki.Item]) {
 	return selectItem, scanItemCard
 }
 
-// RawItem is the CRM's answer that an item was made from, as received; nil when there was none.
-func (d *DB) RawItem(ctx context.Context, portal, id uuid.UUID) ([]byte, error) {
-	zipped, err := one(ctx, d, portal, pgx.RowTo[[]byte], `select raw from items where portal_id = $1 and id = $2`, portal, id)
-	if err != nil {
-		return nil, err
-	}
-	return decompress(zipped)
+// RawAnswer is the CRM's answer that an item was made from, as received; empty when there was none.
+type RawAnswer struct {
+	ItemID uuid.UUID
+	JSON   []byte
+}
+
+// RawItems reads the answers that these items were made from.
+func (d *DB) RawItems(ctx context.Context, portal uuid.UUID, ids []uuid.UUID) ([]*RawAnswer, error) {
+	return query(ctx, d, portal, func(row pgx.CollectableRow) (*RawAnswer, error) {
+		var zipped []byte
+		a := &RawAnswer{}
+		err := row.Scan(&a.ItemID, &zipped)
+		if err == nil {
+			a.JSON, err = decompress(zipped)
+		}
+		return a, err
+	}, `select id, raw from items where portal_id = $1 and id = any($2)`, portal, ids)
 }
 
 // itemOrders says by which column and type each order sorts, and where a node has its value.

@@ -75,6 +75,7 @@ func connection[T, C any](of func(*sparki.Page[T]) *C) func(*sparki.Page[T], err
 
 func itemConnection(ctx context.Context) func(*sparki.Page[*sparki.Item], error) (*graph.SyncedItemConnection, error) {
 	return connection(func(p *sparki.Page[*sparki.Item]) *graph.SyncedItemConnection {
+		load(ctx).announceItems(p.Nodes)
 		return &graph.SyncedItemConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
 			Edges: edges(ctx, p, func(c string, n *sparki.Item) *graph.SyncedItemEdge { return &graph.SyncedItemEdge{Cursor: c, Node: n} })}
 	})
@@ -82,6 +83,7 @@ func itemConnection(ctx context.Context) func(*sparki.Page[*sparki.Item], error)
 
 func projectConnection(ctx context.Context) func(*sparki.Page[*sparki.Project], error) (*graph.ProjectConnection, error) {
 	return connection(func(p *sparki.Page[*sparki.Project]) *graph.ProjectConnection {
+		load(ctx).announceProjects(p.Nodes)
 		return &graph.ProjectConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
 			Edges: edges(ctx, p, func(c string, n *sparki.Project) *graph.ProjectEdge { return &graph.ProjectEdge{Cursor: c, Node: n} })}
 	})
@@ -89,6 +91,9 @@ func projectConnection(ctx context.Context) func(*sparki.Page[*sparki.Project], 
 
 func runConnection(ctx context.Context) func(*sparki.Page[*sparki.SyncRun], error) (*graph.SyncRunConnection, error) {
 	return connection(func(p *sparki.Page[*sparki.SyncRun]) *graph.SyncRunConnection {
+		for _, run := range p.Nodes {
+			load(ctx).integrations.announce(run.IntegrationID)
+		}
 		return &graph.SyncRunConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
 			Edges: edges(ctx, p, func(c string, n *sparki.SyncRun) *graph.SyncRunEdge { return &graph.SyncRunEdge{Cursor: c, Node: n} })}
 	})
@@ -96,6 +101,7 @@ func runConnection(ctx context.Context) func(*sparki.Page[*sparki.SyncRun], erro
 
 func activityConnection(ctx context.Context) func(*sparki.Page[*sparki.Activity], error) (*graph.ActivityConnection, error) {
 	return connection(func(p *sparki.Page[*sparki.Activity]) *graph.ActivityConnection {
+		load(ctx).announceActivities(p.Nodes)
 		return &graph.ActivityConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
 			Edges: edges(ctx, p, func(c string, n *sparki.Activity) *graph.ActivityEdge { return &graph.ActivityEdge{Cursor: c, Node: n} })}
 	})
@@ -116,6 +122,7 @@ func outcomeOf(filter *graph.WebhookDeliveryFilter) *sparki.DeliveryOutcome {
 
 func deliveryConnection(ctx context.Context) func(*sparki.Page[*sparki.Delivery], error) (*graph.WebhookDeliveryConnection, error) {
 	return connection(func(p *sparki.Page[*sparki.Delivery]) *graph.WebhookDeliveryConnection {
+		load(ctx).announceDeliveries(p.Nodes)
 		return &graph.WebhookDeliveryConnection{Nodes: p.Nodes, PageInfo: pageInfo(ctx, p), Count: p.Count,
 			Edges: edges(ctx, p, func(c string, n *sparki.Delivery) *graph.WebhookDeliveryEdge {
 				return &graph.WebhookDeliveryEdge{Cursor: c, Node: n}

@@ -106,15 +106,15 @@ func (r *Resolver) nodeOf(ctx context.Context, portal uuid.UUID, kind sparki.Nod
 		}
 		return found(r.DB.Portal(ctx, portal))
 	case sparki.IntegrationNode:
-		return found(load(ctx).integrations(id))
+		return found(load(ctx).integrations.load(id))
 	case sparki.SyncRunNode:
-		return found(load(ctx).runs(id))
+		return found(load(ctx).runs.load(id))
 	case sparki.DeliveryNode:
-		return found(load(ctx).deliveries(id))
+		return found(load(ctx).deliveries.load(id))
 	case sparki.ItemNode:
-		return found(load(ctx).wholeItems(id))
+		return found(load(ctx).wholeItems.load(id))
 	case sparki.ProjectNode:
-		return found(load(ctx).wholeProjects(id))
+		return found(load(ctx).wholeProjects.load(id))
 	case sparki.MediaNode:
 		return found(r.DB.Media(ctx, portal, id))
 	case sparki.ActivityNode:
@@ -207,7 +207,7 @@ func (r *Resolver) addOns(ctx context.Context, portal uuid.UUID) ([]*graph.AddOn
 
 // mediaOf gives a project's media of one kind, in order.
 func mediaOf(ctx context.Context, p *sparki.Project, kind sparki.MediaKind) ([]*sparki.ProjectMedia, error) {
-	all, err := load(ctx).media(p.ID)
+	all, err := load(ctx).media.load(p.ID)
 	media := make([]*sparki.ProjectMedia, 0, len(all))
 	for _, m := range all {
 		if m.Kind == kind {

@@ -28,7 +28,7 @@ func (r *activityResolver) Integration(ctx context.Context, obj *sparki.Activity
 	if obj.IntegrationID == nil {
 		return nil, nil
 	}
-	return load(ctx).integrations(*obj.IntegrationID)
+	return load(ctx).integrations.load(*obj.IntegrationID)
 }
 
 func (r *activityResolver) Subject(ctx context.Context, obj *sparki.Activity) (graph.Node, error) {
@@ -268,7 +268,7 @@ func (r *projectResolver) Fields(ctx context.Context, obj *sparki.Project) ([]*s
 	if obj.Link == nil {
 		return nil, nil
 	}
-	item, err := load(ctx).wholeItems(obj.Link.ItemID)
+	item, err := load(ctx).wholeItems.load(obj.Link.ItemID)
 	if err != nil {
 		return nil, err
 	}
@@ -285,9 +285,9 @@ func (r *projectLinkResolver) Provider(ctx context.Context, obj *sparki.ProjectL
 
 func (r *projectLinkResolver) SyncedItem(ctx context.Context, obj *sparki.ProjectLink) (*sparki.Item, error) {
 	if wantsListings(ctx, []string{"listing"}) {
-		return load(ctx).wholeItems(obj.ItemID)
+		return load(ctx).wholeItems.load(obj.ItemID)
 	}
-	return load(ctx).items(obj.ItemID)
+	return load(ctx).items.load(obj.ItemID)
 }
 
 func (r *projectMediaResolver) URL(ctx context.Context, obj *sparki.ProjectMedia) (string, error) {
@@ -411,7 +411,7 @@ func (r *syncFailureResolver) Message(ctx context.Context, obj *sparki.SyncFailu
 }
 
 func (r *syncRunResolver) Integration(ctx context.Context, obj *sparki.SyncRun) (*sparki.Integration, error) {
-	return load(ctx).integrations(obj.IntegrationID)
+	return load(ctx).integrations.load(obj.IntegrationID)
 }
 
 func (r *syncRunResolver) Missing(ctx context.Context, obj *sparki.SyncRun) ([]*sparki.Item, error) {
@@ -430,11 +430,11 @@ func (r *syncRunConnectionResolver) TotalCount(ctx context.Context, obj *graph.S
 }
 
 func (r *syncStatusResolver) Integration(ctx context.Context, obj *sparki.SyncStatus) (*sparki.Integration, error) {
-	return load(ctx).integrations(obj.IntegrationID)
+	return load(ctx).integrations.load(obj.IntegrationID)
 }
 
 func (r *syncedItemResolver) Integration(ctx context.Context, obj *sparki.Item) (*sparki.Integration, error) {
-	return load(ctx).integrations(obj.IntegrationID)
+	return load(ctx).integrations.load(obj.IntegrationID)
 }
 
 func (r *syncedItemResolver) Provider(ctx context.Context, obj *sparki.Item) (*providers.Info, error) {
@@ -443,9 +443,9 @@ func (r *syncedItemResolver) Provider(ctx context.Context, obj *sparki.Item) (*p
 
 func (r *syncedItemResolver) LinkedProjects(ctx context.Context, obj *sparki.Item) ([]*sparki.Project, error) {
 	if wantsListings(ctx, nil) {
-		return load(ctx).wholeLinked(obj.ID)
+		return load(ctx).wholeLinked.load(obj.ID)
 	}
-	return load(ctx).linked(obj.ID)
+	return load(ctx).linked.load(obj.ID)
 }
 
 func (r *syncedItemResolver) SyncError(ctx context.Context, obj *sparki.Item) (*string, error) {
@@ -453,8 +453,11 @@ func (r *syncedItemResolver) SyncError(ctx context.Context, obj *sparki.Item) (*
 }
 
 func (r *syncedItemResolver) Raw(ctx context.Context, obj *sparki.Item) (any, error) {
-	raw, err := r.DB.RawItem(ctx, portalOf(ctx), obj.ID)
-	return rawJSON(raw), err
+	raw, err := load(ctx).raw.load(obj.ID)
+	if err != nil {
+		return nil, err
+	}
+	return rawJSON(raw.JSON), nil
 }
 
 func (r *syncedItemResolver) History(ctx context.Context, obj *sparki.Item, first *int, after *string) (*graph.SyncedItemChangeConnection, error) {
@@ -474,7 +477,7 @@ func (r *userErrorResolver) Message(ctx context.Context, obj *sparki.UserError) 
 }
 
 func (r *webhookDeliveryResolver) Integration(ctx context.Context, obj *sparki.Delivery) (*sparki.Integration, error) {
-	return load(ctx).integrations(obj.IntegrationID)
+	return load(ctx).integrations.load(obj.IntegrationID)
 }
 
 func (r *webhookDeliveryResolver) Reason(ctx context.Context, obj *sparki.Delivery) (*string, error) {
@@ -488,7 +491,7 @@ func (r *webhookDeliveryResolver) ReplayOf(ctx context.Context, obj *sparki.Deli
 	if obj.ReplayOf == nil {
 		return nil, nil
 	}
-	return load(ctx).deliveries(*obj.ReplayOf)
+	return load(ctx).deliveries.load(*obj.ReplayOf)
 }
 
 func (r *webhookDeliveryResolver) Body(ctx context.Context, obj *sparki.Delivery) (any, error) {

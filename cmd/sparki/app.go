@@ -60,7 +60,7 @@ const (
 func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app, error) {
 	a := &app{config: c, log: log, prefix: c.redisPrefix, sweepEvery: worker.SweepEvery}
 	var err error
-	if a.db, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: dbConns}); err != nil {
+	if a.db, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: dbConns, Tracer: c.tracer}); err != nil {
 		return nil, err
 	}
 	if err := a.db.CheckSchema(ctx); err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
+	"github.com/jackc/pgx/v5"
 
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/pubsub"
@@ -35,7 +36,8 @@ type config struct {
 
 	keys        *integrations.Keys
 	logLevel    slog.Level
-	redisPrefix string // keeps our keys on a shared Redis apart from others'
+	redisPrefix string          // keeps our keys on a shared Redis apart from others'
+	tracer      pgx.QueryTracer // sees every SQL statement; nil but in tests
 }
 
 // maxRate is far above what any CRM takes.

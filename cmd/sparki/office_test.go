@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -36,17 +37,24 @@ type office struct {
 	store  *memstore.Store
 	mock   atomic.Pointer[kolibri.Mock]
 
-	mu    sync.Mutex
-	calls []string // "GET /v3/…?id=…"
+	mu      sync.Mutex
+	calls   []call
+	respell map[string]func(entity map[string]any) // what a read of an object answers, by its id
+}
+
+// call is one call of the office's API.
+type call struct {
+	what string // "GET /v3/…?id=…"
+	at   time.Time
 }
 
 func openOffice(t *testing.T) *office {
 	t.Helper()
 	o := &office{store: memstore.New()}
-	crm := o.faults.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { o.mock.Load().ServeHTTP(w, r) }))
+	crm := o.faults.Wrap(http.HandlerFunc(o.serve))
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
-		o.calls = append(o.calls, r.Method+" "+r.URL.RequestURI())
+		o.calls = append(o.calls, call{r.Method + " " + r.URL.RequestURI(), time.Now()})
 		o.mu.Unlock()
 		crm.ServeHTTP(w, r)
 	}))
@@ -61,6 +69,35 @@ func openOffice(t *testing.T) *office {
 	return o
 }
 
+func (o *office) serve(w http.ResponseWriter, r *http.Request) {
+	o.mu.Lock()
+	respell := o.respell[r.URL.Query().Get("id")]
+	o.mu.Unlock()
+	if respell == nil {
+		o.mock.Load().ServeHTTP(w, r)
+		return
+	}
+	answer := httptest.NewRecorder()
+	o.mock.Load().ServeHTTP(answer, r)
+	var said map[string]map[string]any
+	_ = json.Unmarshal(answer.Body.Bytes(), &said) // the mock's own JSON
+	for _, entity := range said {
+		respell(entity)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(said)
+}
+
+// respells changes what every read of an object answers from now on.
+func (o *office) respells(object string, how func(entity map[string]any)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.respell == nil {
+		o.respell = map[string]func(map[string]any){}
+	}
+	o.respell[object] = how
+}
+
 // sendWebhooksTo lets every change of the office's objects send a webhook there.
 func (o *office) sendWebhooksTo(url string) {
 	mock := kolibri.New().Mock(providers.MockOptions{Store: o.store, BaseURL: o.url, WebhookURL: url}).(*kolibri.Mock)
@@ -70,16 +107,18 @@ func (o *office) sendWebhooksTo(url string) {
 }
 
 // called counts the calls whose method and URL hold a text.
-func (o *office) called(text string) int {
+func (o *office) called(text string) int { return len(o.callTimes(text)) }
+
+// callTimes tells when the calls came whose method and URL hold a text.
+func (o *office) callTimes(text string) (times []time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n := 0
-	for _, call := range o.calls {
-		if strings.Contains(call, text) {
-			n++
+	for _, c := range o.calls {
+		if strings.Contains(c.what, text) {
+			times = append(times, c.at)
 		}
 	}
-	return n
+	return times
 }
 
 // settings are what connects a portal with the office; the webhook secret among them.

@@ -241,10 +241,10 @@ func TestSettingsNewHost(t *testing.T) {
 		want     []string
 	}{
 		"BaseURL":         {map[string]any{"apiBaseUrl": evil}, []string{token, client}},
-		"TokenURL":        {map[string]any{"tokenUrl": evil + "/connect/token"}, []string{token, client}},
+		"TokenURL":        {map[string]any{"tokenUrl": evil + "/connect/token"}, []string{client}},
 		"Both":            {map[string]any{"apiBaseUrl": evil, "tokenUrl": evil}, []string{token, client}},
 		"BaseURLCleared":  {map[string]any{"apiBaseUrl": nil}, []string{token, client}},
-		"TokenURLCleared": {map[string]any{"tokenUrl": nil}, []string{token, client}},
+		"TokenURLCleared": {map[string]any{"tokenUrl": nil}, []string{client}},
 		"OnlyOneSecret":   {map[string]any{"apiBaseUrl": evil, "clientSecret": "given again"}, []string{token}},
 		"OnlyTheOther":    {map[string]any{"tokenUrl": evil, "authorizationToken": "given again"}, []string{client}},
 		"NewClientID":     {map[string]any{"apiBaseUrl": evil, "clientId": "another"}, []string{token, client}},

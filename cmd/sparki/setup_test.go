@@ -91,7 +91,7 @@ func setup(t *testing.T, changes ...func(*config)) *bundle {
 
 func (b *bundle) newToken(t *testing.T, portal *sparki.Portal, permissions ...sparki.Permission) string {
 	t.Helper()
-	text, stored := auth.NewToken(portal.ID, "Test", permissions)
+	text, stored := auth.NewToken(portal.ID, "Test", append([]sparki.Permission{}, permissions...))
 	if err := b.db.CreateToken(t.Context(), portal.ID, stored); err != nil {
 		t.Fatal(err)
 	}

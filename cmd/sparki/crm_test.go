@@ -1,0 +1,428 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sparki.app/integrations/providers/kolibri"
+)
+
+const (
+	listPath   = "/Assignments/Search"
+	detailPath = "/ObjectAssignments"
+)
+
+// syncRun is what the API says about a crawl.
+type syncRun struct {
+	ID, State, Error                                                   string
+	Total, Processed, Created, Updated, Unchanged, Deactivated, Failed int
+	Missing                                                            []struct{ ID, ExternalID string }
+}
+
+const runFields = `id state error total processed created updated unchanged deactivated failed missing { id externalId }`
+
+// startSync starts a crawl.
+func (h *hook) startSync(t *testing.T) syncRun {
+	t.Helper()
+	var out struct {
+		StartSync struct {
+			SyncRun    syncRun
+			UserErrors []userError
+		}
+	}
+	h.query(t, h.token, `mutation ($id: ID!) { startSync(integrationId: $id, domain: LISTINGS) { syncRun { `+runFields+` } userErrors { code message field } } }`,
+		map[string]any{"id": h.integration}, &out)
+	if len(out.StartSync.UserErrors) > 0 {
+		t.Fatalf("startSync: %+v", out.StartSync.UserErrors)
+	}
+	return out.StartSync.SyncRun
+}
+
+// run reads a crawl.
+func (h *hook) run(t *testing.T, id string) syncRun {
+	t.Helper()
+	var out struct{ Node syncRun }
+	h.query(t, h.token, `query ($id: ID!) { node(id: $id) { ... on SyncRun { `+runFields+` } } }`, map[string]any{"id": id}, &out)
+	return out.Node
+}
+
+// runUntil waits until a crawl is in one of these states.
+func (h *hook) runUntil(t *testing.T, id string, states ...string) syncRun {
+	t.Helper()
+	var r syncRun
+	eventually(t, fmt.Sprintf("the crawl to be %v", states), func() bool {
+		r = h.run(t, id)
+		return slices.Contains(states, r.State)
+	})
+	return r
+}
+
+// succeed starts a crawl that has to succeed.
+func (h *hook) succeed(t *testing.T) syncRun {
+	t.Helper()
+	r := h.runUntil(t, h.startSync(t).ID, "SUCCEEDED", "FAILED", "CANCELLED", "NEEDS_APPROVAL")
+	if r.State != "SUCCEEDED" {
+		t.Fatalf("the crawl ended %s: %s", r.State, r.Error)
+	}
+	return r
+}
+
+// versions lists every item with its row's version: what is equal was not written.
+func (b *bundle) versions(t *testing.T, except ...string) (all []string) {
+	t.Helper()
+	b.superuser(t, func(ctx context.Context, c *pgx.Conn) error {
+		rows, _ := c.Query(ctx, `select external_id || ' ' || xmin::text || ' ' || state || ' ' || synced_at::text from items where external_id <> all($1) order by external_id`,
+			append([]string{}, except...))
+		var err error
+		all, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if len(all) == 0 {
+		t.Fatal("there are no items")
+	}
+	return all
+}
+
+// line reads how the line to the CRM is said to be.
+func (h *hook) line(t *testing.T) (state, problem, syncState string) {
+	t.Helper()
+	var out struct {
+		Node struct {
+			Connection struct{ State, Problem string }
+			SyncStatus struct{ State string }
+		}
+	}
+	h.query(t, h.token, `query ($id: ID!) { node(id: $id) { ... on Integration { connection { state problem } syncStatus { state } } } }`, map[string]any{"id": h.integration}, &out)
+	return out.Node.Connection.State, out.Node.Connection.Problem, out.Node.SyncStatus.State
+}
+
+// faults are the ways in which a CRM goes wrong for a while (product.md §7).
+var faults = map[string]kolibri.Fault{
+	"Reset":       {Kind: kolibri.FaultReset},
+	"HTML":        {Kind: kolibri.FaultHTML},
+	"HTMLAsGood":  {Kind: kolibri.FaultHTML, Status: 200},
+	"Garbage":     {Kind: kolibri.FaultGarbage},
+	"Empty":       {Kind: kolibri.FaultEmpty},
+	"Truncated":   {Kind: kolibri.FaultTruncated},
+	"Huge":        {Kind: kolibri.FaultHuge},
+	"Slow":        {Kind: kolibri.FaultSlow, Delay: time.Minute},
+	"Drips":       {Kind: kolibri.FaultDrip, Delay: 200 * time.Millisecond},
+	"TooMany":     {Status: 429, RetryAfter: "1"},
+	"Unavailable": {Status: 503},
+	"TimedOut":    {Status: 408},
+}
+
+// A CRM that goes wrong while it is crawled is asked again: the run says why it waits, no item
+// changes meanwhile, and nothing is missing at the end.
+func TestCrawlFaults(t *testing.T) {
+	t.Parallel()
+	for where, path := range map[string]string{"List": listPath, "Objects": detailPath} {
+		for name, fault := range faults {
+			t.Run(where+name, func(t *testing.T) {
+				t.Parallel()
+				h := newHook(t)
+				before := h.versions(t)
+				changed := h.priced(t, 4)
+				for _, object := range changed {
+					h.office.change(t, object, `{"price": 700001}`)
+				}
+				fault.Path, fault.Times = path, -1
+				h.office.faults.Add(fault)
+				started := h.startSync(t)
+				var r syncRun
+				eventually(t, "the crawl to say what is wrong", func() bool { r = h.run(t, started.ID); return r.Error != "" })
+				if slices.Contains([]string{"SUCCEEDED", "CANCELLED", "NEEDS_APPROVAL"}, r.State) || strings.ContainsAny(r.Error, "<>{") {
+					t.Errorf("while the CRM is away the crawl is %s: %s", r.State, r.Error)
+				}
+				if after := h.versions(t); !slices.Equal(before, after) {
+					t.Errorf("items were written:\n%s\n%s", before, after)
+				}
+				h.office.faults.Clear()
+				if r = h.runUntil(t, started.ID, "SUCCEEDED", "FAILED"); r.State != "SUCCEEDED" || r.Updated != len(changed) || r.Error != "" || r.Failed != 0 {
+					t.Errorf("afterwards the crawl is %+v", r)
+				}
+				for _, object := range changed {
+					if i := h.item(t, object); i.Listing.Price.Amount != "700001.00" || i.State != "ACTIVE" {
+						t.Errorf("afterwards the item is %+v", i)
+					}
+				}
+			})
+		}
+	}
+}
+
+// priced lists n objects for sale whose price is shown.
+func (b *bundle) priced(t *testing.T, n int) (objects []string) {
+	t.Helper()
+	b.sql(t, `select array_agg(external_id) from (select external_id from items where state = 'ACTIVE' and source_type = 'object-assignment'
+		and price_amount > 100000 and transaction_type = 'SALE' order by external_id limit $1) as found`, []any{n}, &objects)
+	if len(objects) != n {
+		t.Fatalf("%d objects with a price", len(objects))
+	}
+	return objects
+}
+
+// The same while one object is fetched because of a webhook: the item keeps its last good content
+// until the CRM is well again.
+func TestFetchFaults(t *testing.T) {
+	t.Parallel()
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHook(t)
+			good := *h.item(t, lindelaan)
+			h.office.change(t, lindelaan, `{"price": 700001}`)
+			fault.Path, fault.Times = detailPath, -1
+			h.office.faults.Add(fault)
+			delivery := h.accepted(t, kolibri.Envelope(update("", lindelaan)))
+			problem := ""
+			eventually(t, "the fetch to have failed once", func() bool {
+				b := h.bundle
+				b.sql(t, `select coalesce(max(error), '') from fetches`, nil, &problem)
+				return problem != ""
+			})
+			if got := *h.item(t, lindelaan); got != good {
+				t.Errorf("the item changed from %+v to %+v", good, got)
+			}
+			if outcome := h.outcome(t, delivery); outcome != "PENDING" {
+				t.Errorf("the delivery is %s", outcome)
+			}
+			h.office.faults.Clear()
+			if s := h.settled(t, delivery); s.Outcome != "PROCESSED" {
+				t.Errorf("afterwards the delivery is %s: %s", s.Outcome, s.Reason)
+			}
+			if got := h.item(t, lindelaan); got.Listing.Price.Amount != "700001.00" || got.SyncError != "" {
+				t.Errorf("afterwards the item is %+v", got)
+			}
+			if n := h.count(t, "fetches"); n != 0 {
+				t.Errorf("%d fetches are left", n)
+			}
+		})
+	}
+}
+
+func (b *bundle) outcome(t *testing.T, delivery string) (outcome string) {
+	t.Helper()
+	b.sql(t, `select outcome from deliveries where id = $1`, []any{delivery}, &outcome)
+	return outcome
+}
+
+// What waiting does not mend ends a crawl at once, and says what to do.
+func TestCrawlRefusals(t *testing.T) {
+	t.Parallel()
+	c := newCanary(t)
+	for name, k := range map[string]struct {
+		fault             kolibri.Fault
+		connection, words string
+	}{
+		"Redirect":   {kolibri.Fault{Path: listPath, Kind: kolibri.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}, "MISCONFIGURED", "another address"},
+		"NoPage":     {kolibri.Fault{Path: listPath, Kind: kolibri.FaultHTML, Status: 404}, "MISCONFIGURED", "API base URL"},
+		"Forbidden":  {kolibri.Fault{Path: listPath, Status: 403}, "MISCONFIGURED", "assignment.search"},
+		"Refused":    {kolibri.Fault{Path: listPath, Status: 400}, "OK", "refuses the call"},
+		"Conflict":   {kolibri.Fault{Path: listPath, Status: 409}, "OK", "refuses the call"},
+		"SignedOut":  {kolibri.Fault{Path: listPath, Status: 401}, "UNAUTHORIZED", "access token"},
+		"NotAllowed": {kolibri.Fault{Path: detailPath, Status: 403}, "MISCONFIGURED", "objectassignment.read"},
+		"OutInside":  {kolibri.Fault{Path: detailPath, Status: 401}, "UNAUTHORIZED", "access token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHook(t)
+			before := h.versions(t)
+			h.office.change(t, lindelaan, `{"price": 700001}`)
+			k.fault.Times = -1
+			h.office.faults.Add(k.fault)
+			asked := h.office.called(k.fault.Path)
+			r := h.runUntil(t, h.startSync(t).ID, "FAILED", "SUCCEEDED")
+			if r.State != "FAILED" || !strings.Contains(r.Error, k.words) || r.Deactivated != 0 {
+				t.Errorf("the crawl ended %s: %q, %d deactivated, want FAILED with %q", r.State, r.Error, r.Deactivated, k.words)
+			}
+			if n := h.office.called(k.fault.Path) - asked; n > 3 {
+				t.Errorf("the CRM was asked %d times", n)
+			}
+			state, problem, sum := h.line(t)
+			if state != k.connection || (state == "OK") != (problem == "") || state != "OK" && sum != "FAILING" || state == "OK" && sum != "DEGRADED" {
+				t.Errorf("the connection is %s %q, the sum %s; want %s", state, problem, sum, k.connection)
+			}
+			if after := h.versions(t); !slices.Equal(before, after) {
+				t.Error("items were written")
+			}
+			h.office.faults.Clear()
+			if got := h.save(t, map[string]any{}); got.Integration.Connection.State != "OK" {
+				t.Errorf("saved anew the connection is %+v", got.Integration.Connection)
+			}
+			if state := h.waitForSync(t, h.integration); state != "SUCCEEDED" {
+				t.Errorf("saved anew the crawl ended %s", state)
+			}
+			if i := h.item(t, lindelaan); i.Listing.Price.Amount != "700001.00" {
+				t.Errorf("saved anew the price is %s", i.Listing.Price.Amount)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if n := c.calls.Load(); n != 0 {
+			t.Errorf("%d redirects were followed", n)
+		}
+	})
+}
+
+// A fetch that the CRM refuses is not repeated: a refusal of the object stays visible on the item, a
+// refusal of the credentials parks everything until the settings are saved.
+func TestFetchRefusals(t *testing.T) {
+	t.Parallel()
+	t.Run("OfTheObject", func(t *testing.T) {
+		t.Parallel()
+		h := newHook(t)
+		h.office.change(t, lindelaan, `{"price": 700001}`)
+		h.office.faults.Add(kolibri.Fault{Path: detailPath, Status: 409, Times: -1})
+		s := h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan))))
+		i := h.item(t, lindelaan)
+		if s.Outcome != "FAILED" || s.Reason == "" || i.SyncError == "" || i.State != "ACTIVE" || i.Listing.Price.Amount == "700001.00" {
+			t.Errorf("the delivery is %s %q, the item %+v", s.Outcome, s.Reason, i)
+		}
+		var out struct {
+			Node struct {
+				SyncStatus struct {
+					State      string
+					ItemCounts struct{ Failed int }
+				}
+			}
+		}
+		h.query(t, h.token, `query ($id: ID!) { node(id: $id) { ... on Integration { syncStatus { state itemCounts { failed } } } } }`, map[string]any{"id": h.integration}, &out)
+		if out.Node.SyncStatus.State != "DEGRADED" || out.Node.SyncStatus.ItemCounts.Failed != 1 {
+			t.Errorf("the status is %+v", out.Node.SyncStatus)
+		}
+		h.office.faults.Clear()
+		if s := h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan)))); s.Outcome != "PROCESSED" {
+			t.Errorf("the next delivery is %s %q", s.Outcome, s.Reason)
+		}
+		if i := h.item(t, lindelaan); i.SyncError != "" || i.Listing.Price.Amount != "700001.00" {
+			t.Errorf("after the next delivery the item is %+v", i)
+		}
+	})
+	t.Run("OfTheCredentials", func(t *testing.T) {
+		t.Parallel()
+		h := newHook(t)
+		h.office.change(t, lindelaan, `{"price": 700001}`)
+		h.office.faults.Add(kolibri.Fault{Path: "/v3/", Status: 401, Times: -1})
+		asked := h.office.called("")
+		first := h.accepted(t, kolibri.Envelope(update("", lindelaan)))
+		eventually(t, "the connection to be broken", func() bool { state, _, _ := h.line(t); return state == "UNAUTHORIZED" })
+		var deliveries []string
+		for n := range 20 {
+			deliveries = append(deliveries, h.accepted(t, kolibri.Envelope(update("", kolibri.SeededObjectID(n)))))
+		}
+		eventually(t, "the messages to be read", func() bool { return h.count(t, "messages where fetch_id is null") == 0 })
+		eventually(t, "the fetches to be parked", func() bool {
+			return h.count(t, "fetches where state = 'WAITING' and due_at > now() + interval '1 hour'") == 21
+		})
+		if n := h.office.called("") - asked; n > 4 { // a token and two tries, perhaps one more that was under way
+			t.Errorf("%d calls were made", n)
+		}
+		h.office.faults.Clear()
+		h.save(t, map[string]any{})
+		for _, delivery := range append(deliveries, first) {
+			if s := h.settled(t, delivery); s.Outcome != "PROCESSED" {
+				t.Errorf("saved anew a delivery is %s %q", s.Outcome, s.Reason)
+			}
+		}
+		if i := h.item(t, lindelaan); i.Listing.Price.Amount != "700001.00" {
+			t.Errorf("saved anew the price is %s", i.Listing.Price.Amount)
+		}
+	})
+	t.Run("OneTokenRenewal", func(t *testing.T) {
+		t.Parallel()
+		h := newHook(t)
+		h.office.change(t, lindelaan, `{"price": 700001}`)
+		h.office.faults.Add(kolibri.Fault{Path: detailPath, Status: 401})
+		tokens := h.office.called("/connect/token")
+		if s := h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan)))); s.Outcome != "PROCESSED" {
+			t.Errorf("the delivery is %s %q", s.Outcome, s.Reason)
+		}
+		if state, _, _ := h.line(t); state != "OK" || h.office.called("/connect/token") != tokens+1 {
+			t.Errorf("the connection is %s after %d tokens", state, h.office.called("/connect/token")-tokens)
+		}
+	})
+}
+
+// A CRM that asks us to wait is left alone for so long (K1).
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	const wait = 3 * time.Second
+	for name, retryAfter := range map[string]func() string{
+		"Seconds": func() string { return "3" },
+		"Date":    func() string { return time.Now().Add(wait + time.Second).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") }, // of whole seconds
+	} {
+		for where, path := range map[string]string{"Crawl": listPath, "Fetch": detailPath} {
+			t.Run(where+name, func(t *testing.T) {
+				t.Parallel()
+				h := newHook(t)
+				h.office.change(t, lindelaan, `{"price": 700001}`)
+				h.office.faults.Add(kolibri.Fault{Path: path, Status: 429, RetryAfter: retryAfter()})
+				calls := h.office.called("/v3/")
+				if where == "Crawl" {
+					h.startSync(t)
+				} else {
+					h.accepted(t, kolibri.Envelope(update("", lindelaan)))
+				}
+				eventually(t, "the price to arrive", func() bool { return h.item(t, lindelaan).Listing.Price.Amount == "700001.00" })
+				times := h.office.callTimes("/v3/")[calls:]
+				if gap := times[1].Sub(times[0]); gap < wait-50*time.Millisecond {
+					t.Errorf("the CRM was asked again after %v", gap)
+				}
+			})
+		}
+	}
+}
+
+// Shapes and values that nobody knows fail no item (K12).
+func TestUnknownShapes(t *testing.T) {
+	t.Parallel()
+	h := newHook(t)
+	objects := h.priced(t, 4)
+	for _, object := range objects {
+		h.office.change(t, object, `{"title": "Changed"}`)
+	}
+	h.office.respells(objects[0], func(e map[string]any) {
+		e["listingType"], e["availabilityStatus"], e["realEstateGroup"], e["assignmentPhase"] = "Ruimteschip", "Beamed", "Galactic", "Imagined"
+	})
+	h.office.respells(objects[1], func(e map[string]any) {
+		e["saleOffer"] = map[string]any{"salePrice": "350000", "saleCondition": "ForFree"}
+		e["numberOfRooms"], e["photos"], e["energyLabel"] = nil, nil, map[string]any{"energyClass": "Z"}
+	})
+	h.office.respells(objects[2], func(e map[string]any) {
+		for key := range e {
+			if !slices.Contains([]string{"id", "realEstateAgencyId", "isActive", "dateTimeModified", "dateTimeCreated", "linkedOffice", "linkedEmployee", "assignmentPhase"}, key) {
+				delete(e, key)
+			}
+		}
+	})
+	h.office.respells(objects[3], func(e map[string]any) {
+		e["address"], e["titleText"], e["photos"], e["saleOffer"], e["numberOfRooms"] = []any{}, "a text", map[string]any{"a": 1}, []any{1}, map[string]any{}
+		e["aKeyThatIsNew"] = "\x00 \ufffd"
+	})
+	r := h.succeed(t)
+	if r.Failed != 0 || r.Updated != 4 {
+		t.Errorf("the crawl is %+v", r)
+	}
+	for n, object := range objects {
+		i := h.item(t, object)
+		if i.State != "ACTIVE" || i.SyncError != "" || i.Listing.Title == "" {
+			t.Errorf("object %d is %+v", n, i)
+		}
+	}
+	var category, amount string
+	h.sql(t, `select category from items where external_id = $1`, []any{objects[0]}, &category)
+	h.sql(t, `select coalesce(price_amount::text, '') from items where external_id = $1`, []any{objects[1]}, &amount)
+	if category != "OTHER" || amount != "350000.00" {
+		t.Errorf("an unknown type is %s, a price as text %s", category, amount)
+	}
+	if n := h.count(t, "fetches"); n != 0 {
+		t.Errorf("%d fetches are left", n)
+	}
+}

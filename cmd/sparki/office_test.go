@@ -150,16 +150,6 @@ func (o *office) change(t *testing.T, object, change string) {
 	o.admin(t, "/admin/objects/"+object, change)
 }
 
-// add adds an object and gives its id.
-func (o *office) add(t *testing.T, object string) string {
-	t.Helper()
-	var added struct{ ID string }
-	if err := json.Unmarshal(o.admin(t, "/admin/objects", object), &added); err != nil {
-		t.Fatal(err)
-	}
-	return added.ID
-}
-
 func (o *office) admin(t *testing.T, path, body string) []byte {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))

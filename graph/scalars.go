@@ -12,8 +12,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-//go:generate go tool -modfile=../tools.mod gqlgen generate --config ../gqlgen.yml
-
 // Node is every object with a public id.
 type Node interface{ NodeID() string }
 

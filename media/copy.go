@@ -133,7 +133,7 @@ func (s *Service) store(ctx context.Context, file *db.Blob, content []byte) erro
 	within, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	err := s.bucket.Upload(within, file.Key(), bytes.NewReader(content), &blob.WriterOptions{ContentType: file.MimeType})
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, context.Canceled) { // also when another copy was quicker to fail
 		return &storeError{err}
 	}
 	return err

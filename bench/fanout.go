@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"sparki.app/integrations/bench/beside"
+)
+
+const (
+	subscribers = 1000
+	events      = 40 // of a slice
+	// breath is how long nothing happens between two events. Sparki looks for new activities at most
+	// every 50 ms, so that a burst costs a few looks; one event at a time should not wait for that.
+	breath = 100 * time.Millisecond
+	// deliveredWithin bounds one event.
+	deliveredWithin = 10 * time.Second
+)
+
+const activitySubscription = `subscription { activity { id cursor type message } }`
+
+// fanOut measures one event at a time to many sockets of one portal: from the request that makes it
+// happen to the last socket that has heard of it.
+func fanOut(ctx context.Context, b *bench) ([]*row, error) {
+	c, err := startCRM(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer c.stop()
+	p, err := b.program(ctx, "fan_out", true)
+	defer p.stop()
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := b.rival(ctx, "fan_out_beside", beside.Options{})
+	defer theirs.stop()
+	if err != nil {
+		return nil, err
+	}
+	link, err := newLinking(ctx, p, c)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := subscribe(ctx, "ws"+strings.TrimPrefix(p.url, "http")+"/graphql", subscribers, transportWS(p.token))
+	if err != nil {
+		return nil, fmt.Errorf("ours: %w", err)
+	}
+	defer ours.close()
+	raw, err := subscribe(ctx, "ws"+strings.TrimPrefix(theirs.url, "http")+"/fan-out", subscribers, nil)
+	if err != nil {
+		return nil, fmt.Errorf("beside: %w", err)
+	}
+	defer raw.close()
+	message, err := ours.everybodyHears(ctx, link.next)
+	if err != nil {
+		return nil, fmt.Errorf("ours: %w", err)
+	}
+	if err := isActivity(message); err != nil {
+		return nil, err
+	}
+	send := func(ctx context.Context) error { return theirs.post(ctx, http.MethodPost, "/fan-out", message, nil) }
+	if _, err := raw.everybodyHears(ctx, send); err != nil {
+		return nil, fmt.Errorf("beside: %w", err)
+	}
+	whole := &row{load: "fan-out", what: fmt.Sprintf("one event to %d sockets, %d bytes each", subscribers, len(message)), unit: "deliveries/s", beside: "raw gorilla, prepared message"}
+	spread := &row{load: "fan-out", what: "the same, first socket to last", unit: "deliveries/s", beside: "the same"}
+	for range b.rounds {
+		if err := b.deliver(ctx, whole, spread, true, ours, p.cpu, link.next); err != nil {
+			return nil, fmt.Errorf("ours: %w", err)
+		}
+		if err := b.deliver(ctx, whole, spread, false, raw, theirs.cpu, send); err != nil {
+			return nil, fmt.Errorf("beside: %w", err)
+		}
+	}
+	err = b.profiled(ctx, "fan-out", p.serve, func() error {
+		return b.deliver(ctx, &row{}, &row{}, true, ours, p.cpu, link.next)
+	})
+	whole.serve, whole.worker = p.peaks()
+	return []*row{whole, spread}, err
+}
+
+// deliver makes one slice of events.
+func (b *bench) deliver(ctx context.Context, whole, spread *row, ours bool, a *audience, of meterOf, trigger func(context.Context) error) error {
+	m := b.meter(of)
+	var s, between sample
+	var times []time.Duration
+	m.start()
+	for range events {
+		if !sleep(ctx, breath) {
+			return ctx.Err()
+		}
+		heard, err := a.hear(ctx, trigger)
+		if err != nil {
+			return err
+		}
+		s.ops += subscribers
+		s.took += heard.last.Sub(heard.began)
+		between.took += heard.last.Sub(heard.first)
+		times = append(times, heard.last.Sub(heard.began))
+	}
+	m.stop(&s)
+	s.p50, s.p99 = spreadOf(times)
+	between.ops = s.ops - events // the first of each event is where the time begins
+	if ours {
+		whole.ours, spread.ours = append(whole.ours, s), append(spread.ours, between)
+	} else {
+		whole.theirs, spread.theirs = append(whole.theirs, s), append(spread.theirs, between)
+	}
+	return nil
+}
+
+// isActivity looks at a message closely; all others are compared with one like it.
+func isActivity(message []byte) error {
+	var m struct {
+		ID, Type string
+		Payload  struct {
+			Data struct {
+				Activity struct{ ID, Cursor, Type, Message string }
+			}
+			Errors []any
+		}
+	}
+	if err := json.Unmarshal(message, &m); err != nil {
+		return err
+	}
+	a := m.Payload.Data.Activity
+	if m.ID != operationID || m.Type != "next" || len(m.Payload.Errors) > 0 || !strings.HasPrefix(a.ID, "activity_") ||
+		a.Cursor == "" || !strings.HasPrefix(a.Type, "PROJECT_") || a.Message == "" {
+		return fmt.Errorf("a message that was not to be expected: %s", message)
+	}
+	return nil
+}
+
+// isOurs says whether a message is about what linking does: the sync's own activities are let pass.
+func isOurs(message []byte) bool { return bytes.Contains(message, []byte(`"PROJECT_`)) }
+
+// linking makes events: a project is linked to an item and disconnected from it, in turns.
+type linking struct {
+	program       *program
+	project, item string
+	linked        bool
+}
+
+// newLinking crawls the CRM and imports one item.
+func newLinking(ctx context.Context, p *program, c *crm) (*linking, error) {
+	connected, err := p.connect(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.waitForRun(ctx, connected.ID, ""); err != nil {
+		return nil, err
+	}
+	var items struct {
+		SyncedItems struct{ Nodes []struct{ ID string } }
+	}
+	if err := p.graphQL(ctx, `{ syncedItems(first: 1, filter: {state: ACTIVE, linked: false}) { nodes { id } } }`, nil, &items); err != nil {
+		return nil, err
+	}
+	if len(items.SyncedItems.Nodes) == 0 {
+		return nil, errors.New("the CRM has no active item")
+	}
+	l := &linking{program: p, item: items.SyncedItems.Nodes[0].ID, linked: true}
+	l.project, err = l.mutate(ctx, `importSyncedItem(syncedItemId: $item)`)
+	return l, err
+}
+
+// next makes one event happen.
+func (l *linking) next(ctx context.Context) error {
+	field := `linkProject(projectId: $project, syncedItemId: $item)`
+	if l.linked {
+		field = `disconnectProject(projectId: $project)`
+	}
+	_, err := l.mutate(ctx, field)
+	l.linked = !l.linked
+	return err
+}
+
+// mutate asks for a change, and gives the project.
+func (l *linking) mutate(ctx context.Context, field string) (string, error) {
+	variables, declared := map[string]any{}, []string{}
+	for name, value := range map[string]string{"item": l.item, "project": l.project} {
+		if strings.Contains(field, "$"+name) {
+			variables[name], declared = value, append(declared, "$"+name+": ID!")
+		}
+	}
+	var out struct {
+		Done struct {
+			Project    struct{ ID string }
+			UserErrors []struct{ Message string }
+		}
+	}
+	document := `mutation (` + strings.Join(declared, ", ") + `) { done: ` + field + ` { project { id } userErrors { message } } }`
+	err := l.program.graphQL(ctx, document, variables, &out)
+	if err == nil && len(out.Done.UserErrors) > 0 {
+		err = fmt.Errorf("%s: %v", field, out.Done.UserErrors)
+	}
+	return out.Done.Project.ID, err
+}

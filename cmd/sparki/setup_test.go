@@ -6,10 +6,12 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"flag"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +26,14 @@ import (
 	"sparki.app/integrations/providers/all"
 )
 
-func TestMain(m *testing.M) { teststack.Main(m) }
+// TestMain lets four tests run side by side, also on two cores: most of their time they wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue && runtime.GOMAXPROCS(0) < 4 {
+		_ = f.Value.Set("4") // it is a number
+	}
+	teststack.Main(m)
+}
 
 // bundle is the whole program in this process, on a database and Redis keys of its own, with one portal.
 type bundle struct {

@@ -3654,7 +3654,7 @@ type WebhookDelivery implements Node {
   signatureValid: Boolean
   "The delivery that this one repeats."
   replayOf: WebhookDelivery
-  "The request's body as received; a string when it is no JSON."
+  "The request's body as received; a string when it is no JSON, null when it is older than 30 days."
   body: JSON
   "When its last message was decided; null while PENDING."
   processedAt: DateTime

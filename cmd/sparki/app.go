@@ -138,6 +138,7 @@ func (a *app) work(ctx context.Context) error {
 		sparki.RenewMapping: a.listings.RenewMapping,
 		sparki.CopyMedia:    a.media.Copy,
 		sparki.CollectMedia: a.media.Collect,
+		sparki.Prune:        a.db.Prune,
 	}, a.log)
 	if err := jobs.Start(); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -329,13 +328,7 @@ func testDoctor(t *testing.T, p *program) {
 
 // dev runs on a machine with nothing prepared, keeps its data, and leaves no process behind.
 func testDev(t *testing.T, p *program) {
-	parent := t.TempDir()
-	for dir := parent; dir != os.TempDir(); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil { // Postgres runs as somebody else when we are root
-			t.Fatal(err)
-		}
-	}
-	data := filepath.Join(parent, "data")
+	data := filepath.Join(openDir(t), "data")
 	gone := func(why string) {
 		t.Helper()
 		eventually(t, why+": its processes to be gone", func() bool { return len(processesOf(data)) == 0 })

@@ -175,12 +175,14 @@ func runServe(ctx context.Context, call *invocation) error {
 		if err != nil {
 			return fmt.Errorf("LISTEN_ADDR: %w", err)
 		}
-		return a.serve(ctx, listener, homeFacts(a.config.PublicAPIURL), false)
+		return a.measured(ctx, func(ctx context.Context) error {
+			return a.serve(ctx, listener, homeFacts(a.config.PublicAPIURL), false)
+		})
 	})
 }
 
 func runWorker(ctx context.Context, call *invocation) error {
-	return call.withApp(ctx, "worker", func(a *app) error { return a.work(ctx) })
+	return call.withApp(ctx, "worker", func(a *app) error { return a.measured(ctx, a.work) })
 }
 
 func (call *invocation) withApp(ctx context.Context, name string, f func(*app) error) error {

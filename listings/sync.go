@@ -86,7 +86,11 @@ func (s *Service) StartDueCrawls(ctx context.Context, incremental, full time.Dur
 
 // CancelSync stops a run. What it stored stays; nothing is deactivated for it.
 func (s *Service) CancelSync(ctx context.Context, who *sparki.Principal, id uuid.UUID) (*sparki.SyncRun, error) {
-	return s.endRun(ctx, who, id, []sparki.SyncRunState{sparki.RunQueued, sparki.RunRunning, sparki.RunNeedsApproval}, sparki.RunCancelled)
+	run, err := s.endRun(ctx, who, id, []sparki.SyncRunState{sparki.RunQueued, sparki.RunRunning, sparki.RunNeedsApproval}, sparki.RunCancelled)
+	if sparki.KindOf(err) == sparki.Conflict {
+		err = sparki.Refuse(sparki.CodeInvalid, "this run has ended: there is nothing to stop", "syncRunId")
+	}
+	return run, err
 }
 
 // Approve settles a run in NEEDS_APPROVAL. Approved, it goes on: the CRM is asked for each object that

@@ -148,6 +148,7 @@ var dutch = joined(map[string]string{
 	"listings are switched off: switch them on first":     "Aanbod is uitgeschakeld: schakel het eerst in",
 	"a sync is under way already":                         "er loopt al een synchronisatie",
 	"a sync is under way: approve this when it has ended": "er loopt een synchronisatie: keur dit goed als zij klaar is",
+	"this run has ended: there is nothing to stop":        "deze synchronisatie is al afgelopen: er valt niets te stoppen",
 	"this run waits for no approval":                      "deze synchronisatie wacht niet op goedkeuring",
 	"the run is not in a state that allows this":          "de stand van deze synchronisatie laat dit niet toe",
 	"the CRM's list does not end: more than %d pages":     "de lijst van het CRM houdt niet op: meer dan %d bladzijden",

@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"listings":                {"", "db", "providers"},
 	"media":                   {"", "db", "providers/rest"},
 	"worker":                  {""},
+	"metrics":                 {},
 	"feed":                    {"", "db", "pubsub"},
 	"resolvers":               {"", "db", "feed", "graph", "integrations", "listings", "media", "providers", "words"},
 	"server/gql":              {},

@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -119,9 +118,4 @@ func ParseActivityCursor(cursor string) (int64, error) {
 		}
 	}
 	return 0, sparki.Errorf(sparki.Invalid, "after: this is no cursor of an activity")
-}
-
-// Now is the database's clock: leases, due times and reads are compared by no other.
-func (tx *Tx) Now(ctx context.Context) (time.Time, error) {
-	return collectOne(ctx, tx.Tx, pgx.RowTo[time.Time], `select clock_timestamp()`)
 }

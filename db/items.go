@@ -311,7 +311,9 @@ func (d *DB) Items(ctx context.Context, portal uuid.UUID, f sparki.ItemFilter, o
 		exists := "exists (select from projects p where p.portal_id = i.portal_id and p.item_id = i.id)"
 		where.add(map[bool]string{true: exists, false: "not " + exists}[*f.Linked])
 	}
-	where.addSearch("i.search", f.Search)
+	if err := d.addSearch(ctx, portal, where, "i", "found_items", f.Search); err != nil {
+		return nil, err
+	}
 	columns, scan := itemScan(whole)
 	return list(ctx, d, portal, listQuery[*sparki.Item]{
 		columns: columns, from: fromItems, id: "i.id", scan: scan, where: where, sort: itemOrders[o.Field], desc: o.Desc,

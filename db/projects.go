@@ -100,7 +100,9 @@ func (d *DB) Projects(ctx context.Context, portal uuid.UUID, f sparki.ProjectFil
 	addEqual(where, "n.provider", f.Provider)
 	addEqual(where, "p.lifecycle", f.Lifecycle)
 	addEqual(where, "p.needs_review", f.NeedsReview)
-	where.addSearch("p.search", f.Search)
+	if err := d.addSearch(ctx, portal, where, "p", "found_projects", f.Search); err != nil {
+		return nil, err
+	}
 	columns, scan := projectScan(whole)
 	return list(ctx, d, portal, listQuery[*sparki.Project]{
 		columns: columns, from: fromProjects, id: "p.id", scan: scan, where: where, sort: projectOrders[o.Field], desc: o.Desc,

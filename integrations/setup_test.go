@@ -108,7 +108,7 @@ func (b *bundle) save(t *testing.T, change func(*integrations.SaveInput)) {
 
 // listings are the services behind the worker and the inbox.
 func (b *bundle) listings() *listings.Service {
-	return &listings.Service{DB: b.DB, Connect: b.Connect, Info: b.Info, Signals: silent{}, Log: b.Log}
+	return &listings.Service{DB: b.DB, Connect: b.Connect, Info: b.Info, MayShow: func(string) bool { return true }, Signals: silent{}, Log: b.Log}
 }
 
 // crawl reads the CRM, as a worker would, and wants the run to succeed.

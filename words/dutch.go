@@ -160,6 +160,8 @@ var dutch = joined(map[string]string{
 	"the integration is switched off":                                   "de koppeling is uitgeschakeld",
 	"listings are switched off":                                         "Aanbod is uitgeschakeld",
 	"received before":                                                   "al eerder ontvangen",
+	"a sync is under way: approve this when it has ended":               "er loopt een synchronisatie: keur dit goed als zij klaar is",
+	"this run has ended: there is nothing to stop":                      "deze synchronisatie is al afgelopen: er valt niets te stoppen",
 	"the office took its consent back: ask its CRM administrator to give it again, then save the settings": "het kantoor heeft de toestemming ingetrokken: vraag de CRM-beheerder om die opnieuw te geven en sla daarna de instellingen op",
 
 	// Errors of the API.

@@ -91,15 +91,16 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},
 		PublicURL: c.PublicAPIURL, MockWebhooks: mocks,
 	}
-	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Map: a.integrations.Map, Info: a.integrations.Info, Signals: a.signals, Log: log}
+	privateMedia := c.AllowPrivateUpstreams || mocks // the mocks' pictures are served from here
+	a.listings = &listings.Service{
+		DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Map: a.integrations.Map, Info: a.integrations.Info,
+		MayShow: func(url string) bool { return rest.IsMediaURL(url, privateMedia) }, Signals: a.signals, Log: log,
+	}
 	store, err := media.OpenStore(ctx, c.MediaURL)
 	if err != nil {
 		return nil, err
 	}
-	a.media = media.New(media.Options{
-		DB: a.db, Bucket: store, PublicURL: c.PublicAPIURL, Log: log,
-		AllowPrivate: c.AllowPrivateUpstreams || mocks, // their pictures are served from here
-	})
+	a.media = media.New(media.Options{DB: a.db, Bucket: store, PublicURL: c.PublicAPIURL, Log: log, AllowPrivate: privateMedia})
 	return a, nil
 }
 
@@ -183,12 +184,14 @@ func runServe(ctx context.Context, call *invocation) error {
 			return fmt.Errorf("LISTEN_ADDR: %w", err)
 		}
 		a.drain = drain
-		return a.serve(ctx, listener, homeFacts(a.config.PublicAPIURL), false)
+		return a.measured(ctx, func(ctx context.Context) error {
+			return a.serve(ctx, listener, homeFacts(a.config.PublicAPIURL), false)
+		})
 	})
 }
 
 func runWorker(ctx context.Context, call *invocation) error {
-	return call.withApp(ctx, "worker", func(a *app) error { return a.work(ctx) })
+	return call.withApp(ctx, "worker", func(a *app) error { return a.measured(ctx, a.work) })
 }
 
 func (call *invocation) withApp(ctx context.Context, name string, f func(*app) error) error {

@@ -229,9 +229,9 @@ const fromItems = ` from items i join integrations n on n.portal_id = i.portal_i
 // scanItem reads selectItem, and whatever follows it into more.
 func scanItem(row pgx.CollectableRow, more ...any) (*sparki.Item, error) {
 	i, c := &sparki.Item{}, &card{}
-	targets := append([]any{&i.ID, &i.IntegrationID, &i.Provider, &i.SourceType, &i.ExternalID, &i.ObjectCode, &i.AfdelingCode, &i.AgencyID,
-		&i.OfficeID, &i.EmployeeIDs, &i.State, &i.InactiveReason, &i.SourceModifiedAt, &i.SyncedAt, &i.SyncError, &i.Provenance, &i.Version}, c.targets()...)
-	if err := row.Scan(append(targets, more...)...); err != nil {
+	targets := append(make([]any, 0, rowColumns), &i.ID, &i.IntegrationID, &i.Provider, &i.SourceType, &i.ExternalID, &i.ObjectCode, &i.AfdelingCode, &i.AgencyID,
+		&i.OfficeID, &i.EmployeeIDs, &i.State, &i.InactiveReason, &i.SourceModifiedAt, &i.SyncedAt, &i.SyncError, &i.Provenance, &i.Version)
+	if err := row.Scan(append(c.appendTargets(targets), more...)...); err != nil {
 		return nil, err
 	}
 	i.Listing = c.read()

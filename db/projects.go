@@ -28,9 +28,9 @@ func scanProject(row pgx.CollectableRow, more ...any) (*sparki.Project, error) {
 		provider, sourceType, externalID *string
 		linkedAt                         *time.Time
 	)
-	targets := append([]any{&p.ID, &p.Lifecycle, &p.NeedsReview, &p.AppointmentMinutes, &p.CreatedAt, &p.UpdatedAt,
-		&p.Overrides, &p.Version, &item, &provider, &sourceType, &externalID, &link.ObjectCode, &link.AfdelingCode, &linkedAt, &link.RefreshedAt}, c.targets()...)
-	if err := row.Scan(append(targets, more...)...); err != nil {
+	targets := append(make([]any, 0, rowColumns), &p.ID, &p.Lifecycle, &p.NeedsReview, &p.AppointmentMinutes, &p.CreatedAt, &p.UpdatedAt,
+		&p.Overrides, &p.Version, &item, &provider, &sourceType, &externalID, &link.ObjectCode, &link.AfdelingCode, &linkedAt, &link.RefreshedAt)
+	if err := row.Scan(append(c.appendTargets(targets), more...)...); err != nil {
 		return nil, err
 	}
 	if item != nil {

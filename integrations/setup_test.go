@@ -33,6 +33,7 @@ type bundle struct {
 	live   map[string]any // settings with which the line works
 	portal *sparki.Portal
 	who    *sparki.Principal
+	url    string    // of the database
 	super  *pgx.Conn // past row-level security
 	saved  *sparki.Integration
 }
@@ -72,7 +73,7 @@ func setup(t *testing.T) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bundle{crm: &line{RoundTripper: rest.Local(mock)}, super: super}
+	b := &bundle{crm: &line{RoundTripper: rest.Local(mock)}, url: url, super: super}
 	b.live = map[string]any{
 		"apiBaseUrl": s.Text["apiBaseUrl"], "tokenUrl": s.Text["tokenUrl"], "realEstateAgencyId": s.Text["realEstateAgencyId"],
 		"clientId": s.Text["clientId"], "clientSecret": s.Secret("clientSecret").Reveal(), "webhookSecret": "a secret of some length",

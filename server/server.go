@@ -109,6 +109,7 @@ func (s *Server) newGraphQL() *gql.Handler {
 		OnOperation: func(ctx context.Context, _ *graphql.OperationContext) context.Context {
 			return s.Resolver.WithLoaders(ctx)
 		},
+		Field:  s.Resolver.Direct(),
 		Errors: s.Resolver.Present,
 		Log:    s.Log,
 	})

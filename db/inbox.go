@@ -36,11 +36,18 @@ const keepDeliveries = `
 	left join counted c on c.delivery_id = d.id,
 	lateral (select case when d.outcome <> '' then d.outcome when c.pending then 'PENDING' when c.failed then 'FAILED' else 'IGNORED' end as outcome) o`
 
-// KeepDeliveries stores deliveries of one or more portals, durably, in one round trip: all or none.
+// KeepDeliveries stores deliveries of one or more portals, durably, in one round trip: all or none. Those
+// that cannot be read are told of, and stored first, each by itself.
 func (d *DB) KeepDeliveries(ctx context.Context, deliveries []*sparki.Delivery) error {
 	batch := &pgx.Batch{}
 	byPortal := map[uuid.UUID][]*sparki.Delivery{}
 	for _, delivery := range deliveries {
+		if delivery.Outcome == sparki.OutcomeFailed {
+			if err := d.keepRejected(ctx, delivery); err != nil {
+				return err
+			}
+			continue
+		}
 		byPortal[delivery.PortalID] = append(byPortal[delivery.PortalID], delivery)
 	}
 	for portal, mine := range byPortal {
@@ -48,6 +55,15 @@ func (d *DB) KeepDeliveries(ctx context.Context, deliveries []*sparki.Delivery) 
 		batch.Queue(keepDeliveries, deliveryArgs(portal, mine)...)
 	}
 	return classify(d.pool.SendBatch(ctx, batch).Close())
+}
+
+func (d *DB) keepRejected(ctx context.Context, delivery *sparki.Delivery) error {
+	return d.Tx(ctx, delivery.PortalID, func(tx *Tx) error {
+		tx.Tell(sparki.Activity{Type: sparki.DeliveryRejected, Actor: sparki.SyncActor, Params: map[string]string{"problem": delivery.Reason},
+			IntegrationID: &delivery.IntegrationID, SubjectKind: sparki.DeliveryNode, SubjectID: delivery.ID})
+		_, err := tx.Exec(ctx, keepDeliveries, deliveryArgs(delivery.PortalID, []*sparki.Delivery{delivery})...)
+		return err
+	})
 }
 
 func deliveryArgs(portal uuid.UUID, deliveries []*sparki.Delivery) []any {

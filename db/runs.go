@@ -157,7 +157,7 @@ func (tx *Tx) ApproveRun(ctx context.Context, id uuid.UUID) (*sparki.SyncRun, er
 		update sync_runs set state = 'QUEUED', approved = true, attempts = 0, due_at = now(), lease_until = null, finished_at = null
 		where portal_id = $1 and id = $2 and state = 'NEEDS_APPROVAL' returning `+runColumns, tx.portal, id)
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == uniqueViolation {
-		return nil, sparki.Errorf(sparki.Conflict, "another run is under way")
+		return nil, sparki.Errorf(sparki.Conflict, "a sync is under way already")
 	}
 	return run, err
 }

@@ -3734,7 +3734,9 @@ enum ActivityType {
   PROJECT_REVIEWED
   "A webhook delivery was taken in."
   DELIVERY_RECEIVED
-  "A webhook delivery could not be read."
+  "A webhook delivery is the CRM's, but could not be read."
+  DELIVERY_REJECTED
+  "What a webhook delivery or a crawl named could not be fetched."
   DELIVERY_FAILED
 }
 

@@ -363,3 +363,43 @@ func TestApproval(t *testing.T) {
 		}
 	})
 }
+
+// A run that is stopped writes no more, deactivates nothing, and makes room for another.
+func TestCancelSync(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for n := range 30 {
+		b.crm.put(ref(n), "Huis", 1)
+	}
+	b.sync(t)
+	for n := range 5 {
+		b.crm.remove(ref(n))
+	}
+	b.crm.put(ref(29), "Nieuw", 2)
+	run, err := b.StartSync(t.Context(), b.who, b.integration.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.crm.pageSize = 5
+	b.crm.onPage = func(cursor string) error {
+		if cursor == "10" {
+			_, err := b.CancelSync(t.Context(), b.who, run.ID)
+			return err
+		}
+		return nil
+	}
+	if run = b.goOn(t, run); run.State != sparki.RunCancelled || run.FinishedAt == nil {
+		t.Errorf("the run is %+v", run)
+	}
+	if n := b.count(t, `select count(*) from items where state = 'INACTIVE' or title = 'Nieuw'`); n != 0 {
+		t.Errorf("%d items were written after that", n)
+	}
+	_, err = b.CancelSync(t.Context(), b.who, run.ID)
+	if refused, ok := errors.AsType[sparki.Refusal](err); !ok || refused[0].Code != sparki.CodeInvalid || refused[0].Field[0] != "syncRunId" {
+		t.Errorf("stopped twice: %v", err)
+	}
+	b.crm.onPage = nil
+	if again := b.sync(t); again.State != sparki.RunSucceeded || again.Deactivated != 5 || again.Updated != 1 {
+		t.Errorf("the next run is %+v", again)
+	}
+}

@@ -24,6 +24,7 @@ var dutch = joined(map[string]string{
 	"The project {title} was changed":                "Het project {title} is gewijzigd",
 	"The project {title} was reviewed":               "Het project {title} is beoordeeld",
 	"A webhook delivery was received":                "Een webhookmelding is ontvangen",
+	"A webhook delivery is unreadable: {problem}":    "Een webhookmelding is onleesbaar: {problem}",
 	"A webhook delivery failed: {problem}":           "Een webhookmelding is mislukt: {problem}",
 	"it works":                                       "ze werkt",
 	"the CRM does not answer":                        "het CRM antwoordt niet",

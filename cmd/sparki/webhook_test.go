@@ -405,7 +405,11 @@ func TestWebhookBodies(t *testing.T) {
 	for _, c := range bodies {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := h.settled(t, h.accepted(t, c.body))
+			delivery := h.accepted(t, c.body)
+			s := h.settled(t, delivery)
+			if told := h.count(t, "activities where type = 'DELIVERY_REJECTED' and subject_id = $1", delivery); (told == 1) != (c.outcome == "FAILED" && c.messages == "") {
+				t.Errorf("told %d times that it could not be read", told)
+			}
 			outcomes := strings.Join(slices.Sorted(maps.Values(s.Messages)), " ")
 			if s.Outcome != c.outcome || outcomes != c.messages {
 				t.Errorf("delivery %s %q, messages %q %v; want %s, %q", s.Outcome, s.Reason, outcomes, s.Reasons, c.outcome, c.messages)

@@ -61,6 +61,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		if _, err := c.Exec(ctx, "set role sparki_app"); err != nil {
 			return fmt.Errorf("take the role sparki_app (does the schema exist? run `sparki migrate`): %w", err)
 		}
+		registerUUID(c.TypeMap())
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)

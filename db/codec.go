@@ -3,8 +3,10 @@ package db
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
 )
@@ -41,10 +43,66 @@ func EncodeListing(l *sparki.Listing) ([]byte, error) {
 	return b, nil
 }
 
-func decodeListing(zipped []byte) (*sparki.Listing, error) {
+// DiffListings is sparki.Diff of two encoded listings. It decodes only the members in which they
+// differ: of most changed objects that is one.
+func DiffListings(before, after []byte) ([]*sparki.FieldChange, error) {
+	was, is := members(before), members(after)
+	const text, heading = "longDescription", "longDescriptionHeading" // one field
+	sameText := was[text] == is[text] && was[heading] == is[heading]
+	for name, value := range is {
+		if same := was[name] == value; same && (sameText || name != text && name != heading) {
+			delete(was, name)
+			delete(is, name)
+		}
+	}
+	b, err := fromMembers(was)
+	if err != nil {
+		return nil, err
+	}
+	a, err := fromMembers(is)
+	if err != nil {
+		return nil, err
+	}
+	return sparki.Diff(b, a), nil
+}
+
+// members are the members of an encoded listing, still encoded.
+func members(encoded []byte) map[string]string {
+	m := make(map[string]string, 16)
+	gjson.ParseBytes(encoded).ForEach(func(name, value gjson.Result) bool {
+		m[name.Str] = value.Raw
+		return true
+	})
+	return m
+}
+
+func fromMembers(members map[string]string) (*sparki.Listing, error) {
+	b := []byte{'{'}
+	for name, value := range members {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(strconv.AppendQuote(b, name), ':'), value...)
+	}
+	l := &sparki.Listing{}
+	if err := json.Unmarshal(append(b, '}'), l); err != nil {
+		return nil, fmt.Errorf("decode listing: %w", err)
+	}
+	return l, nil
+}
+
+func decompressListing(zipped []byte) ([]byte, error) {
 	b, err := decompress(zipped)
 	if err != nil {
 		return nil, fmt.Errorf("decompress listing: %w", err)
+	}
+	return b, nil
+}
+
+func decodeListing(zipped []byte) (*sparki.Listing, error) {
+	b, err := decompressListing(zipped)
+	if err != nil {
+		return nil, err
 	}
 	l := &sparki.Listing{}
 	if err := json.Unmarshal(b, l); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"sparki.app/integrations"
 )
@@ -329,14 +330,14 @@ func (d *DB) ItemCounts(ctx context.Context, portal, integration uuid.UUID) (spa
 		from items where portal_id = $1 and integration_id = $2`, portal, integration)
 }
 
-// Listings reads the whole listings of these items, by item.
-func (tx *Tx) Listings(ctx context.Context, items []uuid.UUID) (map[uuid.UUID]*sparki.Listing, error) {
-	out := make(map[uuid.UUID]*sparki.Listing, len(items))
+// EncodedListings reads the listings of these items as EncodeListing wrote them, by item.
+func (tx *Tx) EncodedListings(ctx context.Context, items []uuid.UUID) (map[uuid.UUID][]byte, error) {
+	out := make(map[uuid.UUID][]byte, len(items))
 	_, err := collect(ctx, tx.Tx, func(row pgx.CollectableRow) (none struct{}, err error) {
 		var id uuid.UUID
-		var zipped []byte
+		var zipped pgtype.DriverBytes // lies in the connection's buffer
 		if err = row.Scan(&id, &zipped); err == nil {
-			out[id], err = decodeListing(zipped)
+			out[id], err = decompressListing(zipped)
 		}
 		return none, err
 	}, `select id, listing from items where portal_id = $1 and id = any($2)`, tx.portal, items)

@@ -177,7 +177,7 @@ func (tx *Tx) UpsertItems(ctx context.Context, integration uuid.UUID, writes []I
 		objectCodes[i], afdelingCodes[i] = f.ObjectCode, f.AfdelingCode
 		agencyIDs[i], officeIDs[i], employeeIDs[i] = f.AgencyID, f.OfficeID, strings.Join(f.EmployeeIDs, "\x1f")
 		states[i], reasons[i] = string(StateOf(f)), string(f.Inactive)
-		listings[i], raws[i] = compress(w.Encoded), compress(f.Raw)
+		listings[i], raws[i] = compress(w.Encoded), compressRaw(f.Raw)
 		contentHashes[i], listingHash[i], versions[i] = w.ContentHash, w.ListingHash, int32(w.MappingVersion)
 		if !f.ModifiedAt.IsZero() {
 			modifieds[i] = &f.ModifiedAt

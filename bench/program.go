@@ -236,7 +236,9 @@ type syncRun struct {
 	FinishedAt                                            time.Time
 }
 
-const pollEvery = 25 * time.Millisecond
+// pollEvery is how often the run is asked after. It tells itself when it ended, so that asking seldom
+// costs no precision, and the server little.
+const pollEvery = 200 * time.Millisecond
 
 // waitForRun waits until the integration's latest run, if it is not the one before, has succeeded.
 func (p *program) waitForRun(ctx context.Context, integrationID, before string) (syncRun, error) {

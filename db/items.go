@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"sparki.app/integrations"
 )
@@ -176,7 +177,7 @@ func (tx *Tx) UpsertItems(ctx context.Context, integration uuid.UUID, writes []I
 		objectCodes[i], afdelingCodes[i] = f.ObjectCode, f.AfdelingCode
 		agencyIDs[i], officeIDs[i], employeeIDs[i] = f.AgencyID, f.OfficeID, strings.Join(f.EmployeeIDs, "\x1f")
 		states[i], reasons[i] = string(StateOf(f)), string(f.Inactive)
-		listings[i], raws[i] = compress(w.Encoded), compress(f.Raw)
+		listings[i], raws[i] = compress(w.Encoded), compressRaw(f.Raw)
 		contentHashes[i], listingHash[i], versions[i] = w.ContentHash, w.ListingHash, int32(w.MappingVersion)
 		if !f.ModifiedAt.IsZero() {
 			modifieds[i] = &f.ModifiedAt
@@ -331,14 +332,14 @@ func (d *DB) ItemCounts(ctx context.Context, portal, integration uuid.UUID) (spa
 		from items where portal_id = $1 and integration_id = $2`, portal, integration)
 }
 
-// Listings reads the whole listings of these items, by item.
-func (tx *Tx) Listings(ctx context.Context, items []uuid.UUID) (map[uuid.UUID]*sparki.Listing, error) {
-	out := make(map[uuid.UUID]*sparki.Listing, len(items))
+// EncodedListings reads the listings of these items as EncodeListing wrote them, by item.
+func (tx *Tx) EncodedListings(ctx context.Context, items []uuid.UUID) (map[uuid.UUID][]byte, error) {
+	out := make(map[uuid.UUID][]byte, len(items))
 	_, err := collect(ctx, tx.Tx, func(row pgx.CollectableRow) (none struct{}, err error) {
 		var id uuid.UUID
-		var zipped []byte
+		var zipped pgtype.DriverBytes // lies in the connection's buffer
 		if err = row.Scan(&id, &zipped); err == nil {
-			out[id], err = decodeListing(zipped)
+			out[id], err = decompressListing(zipped)
 		}
 		return none, err
 	}, `select id, listing from items where portal_id = $1 and id = any($2)`, tx.portal, items)

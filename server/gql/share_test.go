@@ -215,10 +215,10 @@ func TestSharedStatesCoalesce(t *testing.T) {
 	t.Parallel()
 	b := newBoard()
 	b.latest = true
-	w := setup(t, b.share, limits(gql.Limits{WriteWait: time.Minute}))
+	w := setup(t, b.share, limits(gql.Limits{WriteWait: time.Hour, PingEvery: time.Hour}))
 	p, quick := b.follow(t, w, "ann", "1", followMessages), b.follow(t, w, "ann", "1", followMessages)
 	long := strings.Repeat("x", 256<<10)
-	const states = 80
+	const states = 60
 	for i := range states {
 		text := fmt.Sprint(i, long)
 		b.write(text)

@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"resolvers":               {"", "db", "feed", "graph", "graph/direct", "integrations", "listings", "media", "providers", "words"},
 	"server/gql":              {},
 	"server/gql/internal/...": {},
-	"server":                  {"", "auth", "db", "graph", "integrations", "listings", "media", "providers", "resolvers", "server/gql", "web", "words"},
+	"server":                  {"", "auth", "db", "feed", "graph", "integrations", "listings", "media", "providers", "resolvers", "server/gql", "web", "words"},
 	"cmd/sparki":              {"..."},
 	"bench":                   {"..."},
 }

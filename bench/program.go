@@ -54,8 +54,9 @@ func (b *bench) program(ctx context.Context, name string, worker bool) (*program
 	p.env = []string{
 		"DATABASE_URL=" + p.databaseURL, "REDIS_URL=" + b.stack.dev.RedisURL, "LISTEN_ADDR=" + address,
 		"SECRET_KEYS=bench:" + base64.StdEncoding.EncodeToString(key),
-		"ALLOW_PRIVATE_UPSTREAMS=true", // the mock CRM is on 127.0.0.1
-		"CRM_RATE_LIMIT=0",             // else the backfill measures the limiter
+		"ALLOW_PRIVATE_UPSTREAMS=true",         // the mock CRM is on 127.0.0.1
+		"CRM_RATE_LIMIT=0", "API_RATE_LIMIT=0", // else the backfill, or the list, measures the limiter
+		"MAX_STREAMS=10000", "MAX_STREAMS_PER_TOKEN=10000",
 	}
 	if err := p.prepare(ctx); err != nil {
 		return p, err
@@ -171,6 +172,14 @@ func (p *program) peaks() (serve, worker int64) {
 		worker = peakOf(p.work.pid())
 	}
 	return serve, worker
+}
+
+// resident is the memory that serve has resident, in bytes.
+func (p *program) resident() int64 {
+	if p.serve == nil {
+		return 0
+	}
+	return residentOf(p.serve.pid())
 }
 
 // graphQL sends an operation that must succeed, and reads its data.

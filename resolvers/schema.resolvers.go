@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	sparki "sparki.app/integrations"
 	"sparki.app/integrations/db"
+	"sparki.app/integrations/feed"
 	"sparki.app/integrations/graph"
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/words"
@@ -381,14 +382,16 @@ func (r *subscriptionResolver) SyncStatusChanged(ctx context.Context, integratio
 	if err != nil {
 		return nil, err
 	}
-	if integrationID == nil {
-		return r.Feed.Statuses(ctx, who.PortalID, nil)
-	}
-	id, err := sparki.IntegrationNode.Parse(*integrationID)
-	if err != nil {
-		return nil, err
-	}
-	return r.Feed.Statuses(ctx, who.PortalID, &id)
+	return feed.Serve[*sparki.SyncStatus](ctx, func() (feed.Source, error) {
+		if integrationID == nil {
+			return r.Feed.Statuses(ctx, who.PortalID, nil)
+		}
+		id, err := sparki.IntegrationNode.Parse(*integrationID)
+		if err != nil {
+			return nil, err
+		}
+		return r.Feed.Statuses(ctx, who.PortalID, &id)
+	})
 }
 
 func (r *subscriptionResolver) Activity(ctx context.Context, after *string, filter *sparki.ActivityFilter) (<-chan *sparki.Activity, error) {
@@ -396,14 +399,16 @@ func (r *subscriptionResolver) Activity(ctx context.Context, after *string, filt
 	if err != nil {
 		return nil, err
 	}
-	if after == nil {
-		return r.Feed.Activities(ctx, who.PortalID, nil, orAll(filter))
-	}
-	seq, err := db.ParseActivityCursor(*after)
-	if err != nil {
-		return nil, err
-	}
-	return r.Feed.Activities(ctx, who.PortalID, &seq, orAll(filter))
+	return feed.Serve[*sparki.Activity](ctx, func() (feed.Source, error) {
+		if after == nil {
+			return r.Feed.Activities(ctx, who.PortalID, nil, orAll(filter))
+		}
+		seq, err := db.ParseActivityCursor(*after)
+		if err != nil {
+			return nil, err
+		}
+		return r.Feed.Activities(ctx, who.PortalID, &seq, orAll(filter))
+	})
 }
 
 func (r *syncFailureResolver) Message(ctx context.Context, obj *sparki.SyncFailure) (string, error) {

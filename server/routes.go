@@ -51,6 +51,7 @@ func (s *Server) headers(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Frame-Options", "DENY")
+		h.Set("Content-Security-Policy", "frame-ancestors 'none'") // pages say more
 		// A chunked request may have had a length as well, which net/http hides (RFC 9112 §6.1). And a server
 		// that stops lets nobody wait on a connection that it is about to close.
 		if len(r.TransferEncoding) > 0 || s.stopping.Load() {

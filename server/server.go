@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"sparki.app/integrations"
 	"sparki.app/integrations/auth"
 	"sparki.app/integrations/db"
+	"sparki.app/integrations/feed"
 	"sparki.app/integrations/graph"
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/listings"
@@ -41,6 +43,12 @@ type Server struct {
 	RedisPing func(context.Context) error
 	// AllowedOrigins are the origins besides our own whose pages may use the API.
 	AllowedOrigins []string
+	// RateLimit is how many operations a second a portal may ask of this process, twice that at once; 0 for no limit.
+	RateLimit float64
+	// Limits are the API's other limits.
+	Limits gql.Limits
+	// Operations, if any, are the only documents that the API serves.
+	Operations []string
 	// SDL is schema.graphqls.
 	SDL []byte
 	// Facts stand on the home page.
@@ -101,18 +109,55 @@ func (s *Server) Stop(ctx context.Context) error {
 
 // newGraphQL binds the API's schema to its transports.
 func (s *Server) newGraphQL() *gql.Handler {
+	portals := &admission{perSecond: s.RateLimit}
 	return gql.New(gql.Config{
 		Schema:       graph.NewExecutableSchema(graph.Config{Resolvers: s.Resolver}),
 		Authenticate: s.authenticate,
+		Caller:       token,
 		Alive:        s.alive,
+		Admit:        portals.admit,
+		Operations:   s.Operations,
+		Limits:       s.Limits,
 		CheckOrigin:  s.sameOrAllowedOrigin,
 		OnOperation: func(ctx context.Context, _ *graphql.OperationContext) context.Context {
 			return s.Resolver.WithLoaders(ctx)
 		},
-		Field:  s.Resolver.Direct(),
+		Field: s.Resolver.Direct(),
+		Sharing: &gql.Sharing{
+			Open: func(ctx context.Context) (context.Context, func() gql.Source) {
+				opening, opened := feed.Opening(ctx)
+				return opening, func() gql.Source { return opened() }
+			},
+			Show:      feed.Showing,
+			Audience:  audience,
+			Positions: []string{"after"},
+		},
 		Errors: s.Resolver.Present,
 		Log:    s.Log,
 	})
+}
+
+// token names the caller's token, whose sockets are counted together.
+func token(ctx context.Context) string {
+	who, err := sparki.PrincipalFrom(ctx)
+	if err != nil {
+		return ""
+	}
+	return who.TokenID.String()
+}
+
+// audience is who sees the same as the caller: whoever has the same rights in the same portal, in the same language.
+func audience(ctx context.Context) string {
+	who, err := sparki.PrincipalFrom(ctx)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprint(who.PortalID, slices.Sorted(slices.Values(who.Permissions)), words.LanguageOf(ctx))
+}
+
+// CheckOperation says why a document cannot be served by the API.
+func CheckOperation(document string) error {
+	return gql.CheckOperations(graph.NewExecutableSchema(graph.Config{}).Schema(), []string{document})
 }
 
 func (s *Server) authenticate(ctx context.Context, r *http.Request, authorization string) (context.Context, error) {

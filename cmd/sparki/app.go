@@ -123,7 +123,8 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 			DB: a.db, Integrations: a.integrations, Listings: a.listings, Media: a.media, Log: a.log,
 			Feed: &feed.Feed{DB: a.db, Broker: a.broker, Status: a.listings.Status, Log: a.log},
 		},
-		RedisPing:      func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
+		RedisPing: func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
+		RateLimit: a.config.APIRateLimit, Limits: a.config.apiLimits(), Operations: a.config.operations,
 		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Drain: a.drain, Log: a.log,
 	}
 	failed := srv.Start(listener)

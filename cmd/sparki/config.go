@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -17,6 +19,8 @@ import (
 
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/pubsub"
+	"sparki.app/integrations/server"
+	"sparki.app/integrations/server/gql"
 )
 
 // config is the environment; flags of the same meaning win. .env.example says what each is for.
@@ -32,12 +36,18 @@ type config struct {
 	MediaURL              string   `env:"MEDIA_URL"`
 	CRMRateLimit          float64  `env:"CRM_RATE_LIMIT" envDefault:"50"`
 	MetricsAddr           string   `env:"METRICS_ADDR"`
+	APIRateLimit          float64  `env:"API_RATE_LIMIT" envDefault:"50"`
+	MaxStreams            int      `env:"MAX_STREAMS" envDefault:"2000"`
+	MaxStreamsPerToken    int      `env:"MAX_STREAMS_PER_TOKEN" envDefault:"20"`
+	OperationsFile        string   `env:"OPERATIONS_FILE"`
 	LogLevel              string   `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat             string   `env:"LOG_FORMAT" envDefault:"text"`
 
 	keys        *integrations.Keys
 	logLevel    slog.Level
 	redisPrefix string          // keeps our keys on a shared Redis apart from others'
+	operations  []string        // of OPERATIONS_FILE; nil to serve all
+	limits      gql.Limits      // besides those above; defaults but in tests
 	tracer      pgx.QueryTracer // sees every SQL statement; nil but in tests
 }
 
@@ -137,6 +147,21 @@ func (c *config) check() error {
 	if !(c.CRMRateLimit >= 0 && c.CRMRateLimit <= maxRate) { // so that NaN fails as well
 		return errors.New("CRM_RATE_LIMIT is malformed: want calls a second, 0 for no limit")
 	}
+	if !(c.APIRateLimit >= 0 && c.APIRateLimit <= maxRate) {
+		return errors.New("API_RATE_LIMIT is malformed: want operations a second, 0 for no limit")
+	}
+	if c.MaxStreams < 1 {
+		return errors.New("MAX_STREAMS is malformed: want a number above 0")
+	}
+	if c.MaxStreamsPerToken < 1 {
+		return errors.New("MAX_STREAMS_PER_TOKEN is malformed: want a number above 0")
+	}
+	if c.OperationsFile != "" {
+		var err error
+		if c.operations, err = readOperations(c.OperationsFile); err != nil {
+			return fmt.Errorf("OPERATIONS_FILE: %w", err)
+		}
+	}
 	if err := c.logLevel.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return errors.New("LOG_LEVEL is malformed: want debug, info, warn or error")
 	}
@@ -156,6 +181,35 @@ func isAddress(s string) bool {
 	_, port, err := net.SplitHostPort(s)
 	_, bad := strconv.ParseUint(port, 10, 16)
 	return err == nil && bad == nil
+}
+
+// readOperations reads the only documents that may be served: a JSON object whose values are documents,
+// as Relay's compiler writes them. The names are free.
+func readOperations(path string) ([]string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, errors.New("the file cannot be read")
+	}
+	var byName map[string]string
+	if err := json.Unmarshal(content, &byName); err != nil || len(byName) == 0 {
+		return nil, errors.New("want a JSON object with at least one document, each under a name")
+	}
+	operations := make([]string, 0, len(byName))
+	for name, document := range byName {
+		if err := server.CheckOperation(document); err != nil {
+			return nil, fmt.Errorf("%q is no operation of this API: %w", name, err)
+		}
+		operations = append(operations, document)
+	}
+	return operations, nil
+}
+
+// apiLimits bounds what one process has open, and one token of that: subscriptions ten times as many as
+// the sockets that they come over.
+func (c *config) apiLimits() gql.Limits {
+	limits := c.limits
+	limits.Streams, limits.CallerStreams, limits.Subscriptions = c.MaxStreams, c.MaxStreamsPerToken, 10*c.MaxStreamsPerToken
+	return limits
 }
 
 // logger writes to stderr, so that stdout carries nothing but a command's result.

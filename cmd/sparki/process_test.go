@@ -245,6 +245,10 @@ func testEnvironment(t *testing.T, p *program) {
 		"CRM_HOSTS":               {"https://api.s3cr3t.example", "api.example/s3cr3t", "*", "s3cr3t:443", "a b"},
 		"ALLOW_PRIVATE_UPSTREAMS": {"s3cr3t", "perhaps"},
 		"CRM_RATE_LIMIT":          {"s3cr3t", "-1", "NaN", "Inf"},
+		"API_RATE_LIMIT":          {"s3cr3t", "-1", "NaN", "Inf"},
+		"MAX_STREAMS":             {"s3cr3t", "0", "-1", "1.5"},
+		"MAX_STREAMS_PER_TOKEN":   {"s3cr3t", "0"},
+		"OPERATIONS_FILE":         {"s3cr3t", "/"},
 		"LOG_LEVEL":               {"s3cr3t"},
 		"LOG_FORMAT":              {"s3cr3t", "xml"},
 	}

@@ -173,11 +173,13 @@ var dutch = joined(map[string]string{
 	"this needs the permission %s":                                    "hiervoor is de bevoegdheid %s nodig",
 	"send an API token: Authorization: Bearer …":                      "stuur een API-token mee: Authorization: Bearer …",
 	"this API token is not valid: it is mistyped, expired or revoked": "dit API-token is niet geldig: het is verkeerd getypt, verlopen of ingetrokken",
-	"first must be between 1 and %d":                                  "first moet tussen 1 en %d liggen",
-	"after: this is no cursor of an activity":                         "after: dit is geen cursor van een activiteit",
-	"after: this cursor is of an activity that has not happened":      "after: deze cursor is van een activiteit die niet heeft plaatsgevonden",
-	"after: this cursor is not of this list in this order":            "after: deze cursor hoort niet bij deze lijst in deze volgorde",
-	"the database does not answer; try again":                         "de database antwoordt niet; probeer het opnieuw",
+	"the identity provider does not answer; try again":                "de identiteitsprovider antwoordt niet; probeer het opnieuw",
+	"This sign-in link has been used. Sign in with an API token, or start the program again for a new link.": "Deze aanmeldlink is al gebruikt. Meld u aan met een API-token, of start het programma opnieuw voor een nieuwe link.",
+	"first must be between 1 and %d":                             "first moet tussen 1 en %d liggen",
+	"after: this is no cursor of an activity":                    "after: dit is geen cursor van een activiteit",
+	"after: this cursor is of an activity that has not happened": "after: deze cursor is van een activiteit die niet heeft plaatsgevonden",
+	"after: this cursor is not of this list in this order":       "after: deze cursor hoort niet bij deze lijst in deze volgorde",
+	"the database does not answer; try again":                    "de database antwoordt niet; probeer het opnieuw",
 
 	// The line to any CRM; %s is its name.
 	"%s refuses the credentials (status %d)":                                               "%s weigert de inloggegevens (status %d)",

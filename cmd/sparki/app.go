@@ -84,6 +84,9 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 	a.bells = worker.NewClient(a.hints, a.prefix, log)
 	a.signals = signals{a.bells, a.broker}
 	a.tokens = &auth.Tokens{DB: a.db}
+	if c.OIDCIssuer != "" {
+		a.tokens.OIDC = auth.NewOIDC(c.OIDCIssuer, c.OIDCAudience)
+	}
 	a.integrations = &integrations.Service{
 		DB: a.db, Keys: c.keys, Providers: all.List(), Signals: a.signals, Log: log,
 		Policy:    rest.Policy{Hosts: c.CRMHosts, AllowPrivate: c.AllowPrivateUpstreams},
@@ -123,6 +126,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 			DB: a.db, Integrations: a.integrations, Listings: a.listings, Media: a.media, Log: a.log,
 			Feed: &feed.Feed{DB: a.db, Broker: a.broker, Status: a.listings.Status, Log: a.log},
 		},
+		PublicURL: a.config.PublicAPIURL, TrustedProxies: a.config.proxies,
 		RedisPing:      func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
 		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Drain: a.drain, Log: a.log,
 	}

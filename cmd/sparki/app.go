@@ -72,6 +72,10 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 		a.db.Close()
 		return nil, err
 	}
+	if err := integrations.CheckKeys(ctx, a.db, c.keys); err != nil {
+		a.db.Close()
+		return nil, err
+	}
 	if a.hints, err = pubsub.HintClient(c.RedisURL); err != nil {
 		return nil, err
 	}

@@ -57,6 +57,7 @@ const defaultListenAddr = "127.0.0.1:8080"
 // The variables that a command cannot do without.
 var (
 	needsDatabase = []string{"DATABASE_URL"}
+	needsKeys     = []string{"DATABASE_URL", "SECRET_KEYS"}
 	needsAll      = []string{"DATABASE_URL", "REDIS_URL", "SECRET_KEYS"}
 )
 

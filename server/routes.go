@@ -48,6 +48,9 @@ func (s *Server) Handler() http.Handler {
 	for _, provider := range s.Providers {
 		info := provider.Info()
 		mux.HandleFunc(fmt.Sprintf("/webhooks/%s/%s/{id}", info.Key, info.WebhookVersion), s.webhook(provider))
+		if info.WidgetVersion != "" {
+			mux.HandleFunc(fmt.Sprintf("/widgets/%s/%s/{id}", info.Key, info.WidgetVersion), s.widget(provider))
+		}
 	}
 	mux.HandleFunc("/mock/{provider}/{id}/", s.mock)
 

@@ -181,6 +181,17 @@ var dutch = joined(map[string]string{
 	"after: this cursor is not of this list in this order":       "after: deze cursor hoort niet bij deze lijst in deze volgorde",
 	"the database does not answer; try again":                    "de database antwoordt niet; probeer het opnieuw",
 
+	// The page inside a CRM.
+	"The connection with Sparki is switched off": "De koppeling met Sparki is uitgeschakeld",
+	"Sparki has nothing about this":              "Sparki heeft hier niets over",
+	"Address":                                    "Adres",
+	"Price":                                      "Prijs",
+	"In Sparki":                                  "In Sparki",
+	"This is followed":                           "Dit wordt gevolgd",
+	"This is no longer offered":                  "Dit wordt niet meer aangeboden",
+	"Last read":                                  "Laatst gelezen",
+	"Project":                                    "Project",
+
 	// The line to any CRM; %s is its name.
 	"%s refuses the credentials (status %d)":                                               "%s weigert de inloggegevens (status %d)",
 	"%s does not have this object (status %d)":                                             "%s heeft dit object niet (status %d)",

@@ -35,6 +35,14 @@ func With(ctx context.Context, acceptLanguage string) context.Context {
 	return context.WithValue(ctx, languageKey{}, catalogues[n])
 }
 
+// Language is the code of the context's language, as HTML wants it.
+func Language(ctx context.Context) string {
+	if c, _ := ctx.Value(languageKey{}).(*catalogue); c != nil {
+		return "nl"
+	}
+	return "en"
+}
+
 // In gives an English text in the context's language. A text that is in no catalogue stays as it is,
 // for example a CRM's own words.
 func In(ctx context.Context, english string) string {

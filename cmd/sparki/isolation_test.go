@@ -184,7 +184,7 @@ func TestForeignIDs(t *testing.T) {
 	n := newNeighbours(t)
 	var before map[string]string
 	still := 0
-	eventually(t, "the neighbour's own work to be done", func() bool {
+	within(t, 2*time.Minute, "the neighbour's own work to be done", func() bool {
 		now := n.checksum(t, n.other.portal.ID)
 		if still++; !maps.Equal(now, before) {
 			before, still = now, 0

@@ -116,6 +116,8 @@ type SettingField struct {
 	BoundTo []string
 	// Narrows: a filter, which takes over fewer objects than the CRM offers.
 	Narrows bool
+	// Check looks at a text's content; nil accepts any. Its error is Invalid, in words for the person.
+	Check func(value string) error
 	// MinLength is the least number of characters of a secret; 0 for no bound.
 	MinLength int
 }

@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -86,7 +87,7 @@ func TestPortalsAreApart(t *testing.T) {
 	t.Parallel()
 	d := dbtest.Open(t, db.Options{URL: dbtest.URL(t), MaxConns: 1})
 	a, b := dbtest.Portal(t, d), dbtest.Portal(t, d)
-	for range 200 {
+	for range 1000 {
 		for _, p := range []*sparki.Portal{a, b} {
 			if got, err := d.Portal(t.Context(), p.ID); err != nil || got.ID != p.ID {
 				t.Fatalf("read own portal: %v, %v", got, err)
@@ -108,6 +109,47 @@ func TestPortalsAreApart(t *testing.T) {
 	}
 	if _, err := d.Tokens(t.Context(), a.ID); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Who names no portal sees no row, in any table and in either role, and can write none (reliability.md H4).
+func TestNoPortalSeesNothing(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	d := dbtest.Open(t, db.Options{URL: url})
+	p := dbtest.Portal(t, d)
+	conn := superuser(t, url)
+	tables := column(t, conn, `select relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'goose_db_version' order by 1`)
+	for what, setting := range map[string]string{"nothing": "", "another portal": sparki.NewID().String(), "a portal that does not exist": "00000000-0000-0000-0000-000000000000"} {
+		for _, table := range tables {
+			var n int
+			err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(t.Context(), `set local role sparki_app`); err != nil {
+					return err
+				}
+				if _, err := tx.Exec(t.Context(), `select set_config('app.portal', $1, true)`, setting); err != nil {
+					return err
+				}
+				return tx.QueryRow(t.Context(), `select count(*) from `+table).Scan(&n)
+			})
+			if err != nil || n != 0 {
+				t.Errorf("who names %s sees %d rows of %s, %v", what, n, table, err)
+			}
+		}
+		err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), `set local role sparki_app`); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(t.Context(), `select set_config('app.portal', $1, true)`, setting); err != nil {
+				return err
+			}
+			_, err := tx.Exec(t.Context(), `insert into activity_heads (portal_id) values ($1)`, p.ID)
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), "row-level security") {
+			t.Errorf("who names %s writes a row of a portal: %v", what, err)
+		}
 	}
 }
 

@@ -2872,7 +2872,7 @@ type Provider {
 
 "One field of a settings form."
 type SettingField {
-  "The key in ` + "`" + `SaveIntegrationInput.settings` + "`" + `. For kolibri: apiBaseUrl tokenUrl clientId clientSecret scope authorizationToken realEstateAgencyId officeIds employeeIds webhookSecret."
+  "The key in ` + "`" + `SaveIntegrationInput.settings` + "`" + `. For kolibri: apiBaseUrl tokenUrl clientId clientSecret scope authorizationToken realEstateAgencyId officeIds employeeIds webhookSecret widgetAppClientKey widgetPublicKeys."
   key: String!
   "The field's name, for people."
   label: String!

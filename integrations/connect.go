@@ -3,8 +3,10 @@ package integrations
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -184,6 +186,46 @@ func (s *Service) unknown(provider providers.Provider, header http.Header, body 
 	}
 	_, _ = provider.Changes(decoy, header, body)
 	return providers.ErrUnverified
+}
+
+// Widget verifies the address with which a CRM asks for its page inside the CRM. Its only error is
+// ErrUnverified: whatever is wrong, also on our side, the answer has to be the same.
+func (s *Service) Widget(ctx context.Context, provider providers.Provider, publicID, rawQuery string) (*sparki.Integration, providers.Widget, error) {
+	i, w, err := s.widget(ctx, provider, publicID, rawQuery)
+	if err != nil && !errors.Is(err, providers.ErrUnverified) && sparki.KindOf(err) != sparki.NotFound && ctx.Err() == nil {
+		s.Log.Warn("widget not verified", slog.String("provider", provider.Info().Key), slog.Any("error", err))
+	}
+	if err != nil {
+		return nil, w, providers.ErrUnverified
+	}
+	return i, w, nil
+}
+
+func (s *Service) widget(ctx context.Context, provider providers.Provider, publicID, rawQuery string) (i *sparki.Integration, w providers.Widget, err error) {
+	id, err := sparki.IntegrationNode.Parse(publicID)
+	if err != nil {
+		return nil, w, err
+	}
+	portal, err := s.DB.PortalOfIntegration(ctx, id)
+	if err != nil {
+		return nil, w, err
+	}
+	if i, err = s.DB.Integration(ctx, portal, id); err != nil {
+		return nil, w, err
+	}
+	if i.Provider != provider.Info().Key {
+		return nil, w, providers.ErrUnverified
+	}
+	conn, err := s.Connect(ctx, i)
+	if err != nil {
+		return nil, w, err
+	}
+	widgets, ok := conn.(providers.Widgets)
+	if !ok {
+		return nil, w, providers.ErrUnverified
+	}
+	w, err = widgets.Widget(ctx, rawQuery, time.Now())
+	return i, w, err
 }
 
 func (s *Service) readTarget(ctx context.Context, id uuid.UUID) (*target, error) {

@@ -53,6 +53,11 @@ type Info struct {
 	Settings      []sparki.SettingField
 	// DevMode: a smoke test of the agenda is offered.
 	DevMode bool
+	// WidgetVersion is the version in the path of the page that the CRM shows inside its own, for example
+	// "v1"; "" where it shows none. A Conn of a CRM that does is a Widgets.
+	WidgetVersion string
+	// WidgetFrames are the origins whose pages may show it, as a Content-Security-Policy names them.
+	WidgetFrames []string
 	// MappingVersion rises with every change of the mapping, so that stored answers are mapped again.
 	MappingVersion int
 }
@@ -77,6 +82,20 @@ type Conn interface {
 	Map(ref sparki.Ref, raw []byte) (*sparki.Found, error)
 	// Listing reads and maps one object. An object that is there but may not be shown has Inactive set.
 	Listing(ctx context.Context, ref sparki.Ref) (*sparki.Found, error)
+}
+
+// Widgets is the part of a Conn whose CRM shows a page of ours inside its own.
+type Widgets interface {
+	// Widget verifies the query with which the CRM asks for the page, exactly as it was received, and says
+	// what the page is about. Its only error is ErrUnverified: for whatever is wrong, and also when a CRM
+	// that has to be asked does not answer.
+	Widget(ctx context.Context, rawQuery string, now time.Time) (Widget, error)
+}
+
+// Widget is what a page inside the CRM is about.
+type Widget struct {
+	// Ref is the listing; nil where the page is about something that we do not keep.
+	Ref *sparki.Ref
 }
 
 // Crawl says what to read.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -39,6 +40,10 @@ type Server struct {
 	Media        *media.Service
 	Providers    []providers.Provider
 	Resolver     *resolvers.Resolver
+	// PublicURL is the absolute URL of this server, without a slash at the end.
+	PublicURL string
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 	// RedisPing proves that Redis answers.
 	RedisPing func(context.Context) error
 	// AllowedOrigins are the origins besides our own whose pages may use the API.
@@ -62,6 +67,8 @@ type Server struct {
 	graphql  *gql.Handler
 	http     *http.Server
 	stopping atomic.Bool
+	signIns  *failures // by address
+	webhooks *failures // by address and integration
 }
 
 const (
@@ -161,11 +168,19 @@ func CheckOperation(document string) error {
 }
 
 func (s *Server) authenticate(ctx context.Context, r *http.Request, authorization string) (context.Context, error) {
-	who, err := s.Tokens.Authenticate(ctx, authorization)
+	who, err := s.caller(ctx, r, authorization)
 	if err != nil {
 		return nil, noVerdict(err)
 	}
 	return words.With(sparki.WithPrincipal(ctx, who), strings.Join(r.Header.Values("Accept-Language"), ",")), nil
+}
+
+// caller is whom the Authorization header names, or else the session's cookie, where that counts.
+func (s *Server) caller(ctx context.Context, r *http.Request, authorization string) (*sparki.Principal, error) {
+	if cookie, err := r.Cookie(s.cookieName()); authorization == "" && err == nil && s.cookieCounts(r) {
+		return s.Tokens.AuthenticateSession(ctx, cookie.Value)
+	}
+	return s.Tokens.Authenticate(ctx, authorization)
 }
 
 func (s *Server) alive(ctx context.Context) error {

@@ -55,6 +55,8 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 		switch {
 		case err == nil:
 			writeJSON(w, http.StatusAccepted, map[string]string{"deliveryId": sparki.DeliveryNode.ID(delivery.ID)})
+		case unknownSender(err) && s.webhooks.add(s.clientIP(r)+" "+short(r.PathValue("id"))):
+			tooMany(w, s.webhooks)
 		case errors.Is(err, providers.ErrUnverified):
 			refuse(w, http.StatusUnauthorized, "the signature does not verify")
 		case sparki.KindOf(err) == sparki.NotFound:
@@ -75,6 +77,15 @@ func readBody(body io.Reader, length int64) ([]byte, error) {
 	_, err := buf.ReadFrom(body)
 	return buf.Bytes(), err
 }
+
+// unknownSender says whether a delivery was refused for who sent it, or to whom. Only those are counted:
+// all offices' good deliveries come from the same few addresses of a CRM.
+func unknownSender(err error) bool {
+	return errors.Is(err, providers.ErrUnverified) || sparki.KindOf(err) == sparki.NotFound
+}
+
+// short keeps as much of an id as any id of ours has.
+func short(id string) string { return id[:min(len(id), 64)] }
 
 // unread answers a body that did not come whole.
 func (s *Server) unread(w http.ResponseWriter, err error) {

@@ -72,6 +72,10 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 		a.db.Close()
 		return nil, err
 	}
+	if err := integrations.CheckKeys(ctx, a.db, c.keys); err != nil {
+		a.db.Close()
+		return nil, err
+	}
 	if a.hints, err = pubsub.HintClient(c.RedisURL); err != nil {
 		return nil, err
 	}
@@ -84,6 +88,9 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 	a.bells = worker.NewClient(a.hints, a.prefix, log)
 	a.signals = signals{a.bells, a.broker}
 	a.tokens = &auth.Tokens{DB: a.db}
+	if c.OIDCIssuer != "" {
+		a.tokens.OIDC = auth.NewOIDC(c.OIDCIssuer, c.OIDCAudience)
+	}
 	a.integrations = &integrations.Service{
 		DB: a.db, Keys: c.keys, Providers: all.List(), Signals: a.signals, Log: log,
 		Policy:    rest.Policy{Hosts: c.CRMHosts, AllowPrivate: c.AllowPrivateUpstreams},
@@ -123,8 +130,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 			DB: a.db, Integrations: a.integrations, Listings: a.listings, Media: a.media, Log: a.log,
 			Feed: &feed.Feed{DB: a.db, Broker: a.broker, Status: a.listings.Status, Log: a.log},
 		},
-		RedisPing: func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
 		RateLimit: a.config.APIRateLimit, Limits: a.config.apiLimits(), Operations: a.config.operations,
+		PublicURL: a.config.PublicAPIURL, TrustedProxies: a.config.proxies,
+		RedisPing:      func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
 		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Drain: a.drain, Log: a.log,
 	}
 	failed := srv.Start(listener)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"reflect"
@@ -30,7 +31,10 @@ type config struct {
 	DatabaseURL           string   `env:"DATABASE_URL"`
 	RedisURL              string   `env:"REDIS_URL"`
 	SecretKeys            string   `env:"SECRET_KEYS"`
+	OIDCIssuer            string   `env:"OIDC_ISSUER"`
+	OIDCAudience          string   `env:"OIDC_AUDIENCE"`
 	AllowedOrigins        []string `env:"ALLOWED_ORIGINS"`
+	TrustedProxies        []string `env:"TRUSTED_PROXIES"`
 	CRMHosts              []string `env:"CRM_HOSTS" envDefault:"*.realworks.nl,*.kolibri24.com"`
 	AllowPrivateUpstreams bool     `env:"ALLOW_PRIVATE_UPSTREAMS" envDefault:"false"`
 	MediaURL              string   `env:"MEDIA_URL"`
@@ -44,6 +48,7 @@ type config struct {
 	LogFormat             string   `env:"LOG_FORMAT" envDefault:"text"`
 
 	keys        *integrations.Keys
+	proxies     []netip.Prefix // TrustedProxies
 	logLevel    slog.Level
 	redisPrefix string          // keeps our keys on a shared Redis apart from others'
 	operations  []string        // of OPERATIONS_FILE; nil to serve all
@@ -62,6 +67,7 @@ const defaultListenAddr = "127.0.0.1:8080"
 // The variables that a command cannot do without.
 var (
 	needsDatabase = []string{"DATABASE_URL"}
+	needsKeys     = []string{"DATABASE_URL", "SECRET_KEYS"}
 	needsAll      = []string{"DATABASE_URL", "REDIS_URL", "SECRET_KEYS"}
 )
 
@@ -173,6 +179,28 @@ func (c *config) check() error {
 			return errors.New("ALLOWED_ORIGINS is malformed: want a comma list of origins such as https://app.example.nl")
 		}
 	}
+	for _, text := range c.TrustedProxies {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return errors.New("TRUSTED_PROXIES is malformed: want a comma list of networks such as 10.0.0.0/8 or 192.0.2.7/32")
+		}
+		c.proxies = append(c.proxies, prefix)
+	}
+	return c.checkOIDC()
+}
+
+// checkOIDC wants an issuer that nobody can stand in for: https, but for one on this machine.
+func (c *config) checkOIDC() error {
+	if c.OIDCIssuer == "" && c.OIDCAudience == "" {
+		return nil
+	}
+	u, err := url.Parse(c.OIDCIssuer)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+		return errors.New("OIDC_ISSUER is malformed: want the https URL of an identity provider")
+	}
+	if c.OIDCAudience == "" {
+		return errors.New("OIDC_AUDIENCE is missing: it names who the issuer's tokens are for")
+	}
 	return nil
 }
 
@@ -210,6 +238,11 @@ func (c *config) apiLimits() gql.Limits {
 	limits := c.limits
 	limits.Streams, limits.CallerStreams, limits.Subscriptions = c.MaxStreams, c.MaxStreamsPerToken, 10*c.MaxStreamsPerToken
 	return limits
+}
+
+func isLoopback(host string) bool {
+	at, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && at.IsLoopback()
 }
 
 // logger writes to stderr, so that stdout carries nothing but a command's result.

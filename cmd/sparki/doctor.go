@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sparki.app/integrations/db"
+	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/media"
 	"sparki.app/integrations/pubsub"
 	"sparki.app/integrations/worker"
@@ -61,6 +62,9 @@ func (d *doctor) checkDatabase(ctx context.Context, c *config) {
 	d.check("schema", err)
 	if err == nil {
 		d.check("secret keys", checkKeys(ctx, database, c))
+		if n, err := integrations.OldSeals(ctx, database, c.keys); err == nil && n > 0 {
+			fmt.Fprintf(d.call.stdout, "      %d secrets are sealed with an older key: run sparki keys rotate\n", n)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func TestProcesses(t *testing.T) {
 	t.Parallel()
 	path := build(t)
 	for name, test := range map[string]func(*testing.T, *program){
-		"Road": testRoad, "Crawl": testCrawl, "Commands": testCommands, "Environment": testEnvironment, "Doctor": testDoctor,
+		"Road": testRoad, "Crawl": testCrawl, "Commands": testCommands, "Environment": testEnvironment, "Doctor": testDoctor, "Keys": testKeys,
 		"Metrics": testMetrics,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -242,6 +242,8 @@ func testEnvironment(t *testing.T, p *program) {
 		"REDIS_URL":               {"s3cr3t", "http://:s3cr3t@127.0.0.1", "redis://:s3cr3t@127.0.0.1/x", "redis://:s3cr3t%zz@127.0.0.1"},
 		"SECRET_KEYS":             {"s3cr3t", "a:s3cr3t", "a:c2hvcnQ=", ":" + strings.Repeat("A", 43) + "=", ",", "a:" + strings.Repeat("A", 43) + "=,a:" + strings.Repeat("B", 43) + "="},
 		"ALLOWED_ORIGINS":         {"s3cr3t", "https://app.example/s3cr3t", "https://app.example,s3cr3t", "*"},
+		"OIDC_ISSUER":             {"s3cr3t", "http://s3cr3t.example", "https://user:s3cr3t@id.example", "https://id.example?s3cr3t"},
+		"TRUSTED_PROXIES":         {"s3cr3t", "10.0.0.1", "10.0.0.0/8,s3cr3t", "10.0.0.0/99"},
 		"CRM_HOSTS":               {"https://api.s3cr3t.example", "api.example/s3cr3t", "*", "s3cr3t:443", "a b"},
 		"ALLOW_PRIVATE_UPSTREAMS": {"s3cr3t", "perhaps"},
 		"CRM_RATE_LIMIT":          {"s3cr3t", "-1", "NaN", "Inf"},
@@ -276,6 +278,8 @@ func testEnvironment(t *testing.T, p *program) {
 		}
 		check(p, variable, "worker", "--"+strings.ReplaceAll(strings.ToLower(variable), "_", "-")+"="+values[0])
 	}
+	check(p.with(map[string]string{"OIDC_ISSUER": "https://id.example"}), "OIDC_AUDIENCE", "serve")
+	check(p.with(map[string]string{"OIDC_AUDIENCE": "s3cr3t"}), "OIDC_ISSUER", "serve")
 	// Well formed, but nobody is there: one line as well, without the password.
 	for _, args := range [][]string{{"serve"}, {"worker"}, {"migrate"}} {
 		r := p.with(map[string]string{"DATABASE_URL": "postgres://user:s3cr3t@127.0.0.1:1/x?sslmode=disable"}).run(t, args...)
@@ -369,6 +373,12 @@ func testDev(t *testing.T, p *program) {
 	}
 	s, url, token := started()
 	eventually(t, "the demo portal to be filled", func() bool { return items(url, token) >= 25 })
+	link := regexp.MustCompile(`/sign-in\?code=\w+`).FindString(s.stdout.String())
+	for _, want := range []int{http.StatusSeeOther, http.StatusUnauthorized} {
+		if got := overHTTP(p, url, token).send(t, http.MethodGet, link, nil, http.Header{}); got.status != want || (got.header.Get("Set-Cookie") != "") != (want == http.StatusSeeOther) {
+			t.Errorf("the printed link %s is answered %d, want %d", link, got.status, want)
+		}
+	}
 	if len(processesOf(data)) == 0 {
 		t.Error("no process of dev can be found: this test looks for them in the wrong way")
 	}

@@ -22,6 +22,7 @@ type conn struct {
 	account account
 	api     rest.Client
 	tokens  tokens
+	widgets validator
 }
 
 func newConn(a account, transport http.RoundTripper) *conn {
@@ -30,6 +31,9 @@ func newConn(a account, transport http.RoundTripper) *conn {
 		api: rest.Client{
 			Name: "Kolibri", Base: a.baseURL, Transport: transport, Secrets: a.secrets, Explain: explain,
 		},
+		widgets: validator{client: rest.Client{
+			Name: "Kolibri's widget check", Base: a.widget.validatorURL, Transport: onlyOK{transport}, Secrets: a.secrets, Explain: explain,
+		}},
 		tokens: tokens{
 			fixed:  a.token,
 			client: a.client,

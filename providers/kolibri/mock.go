@@ -96,7 +96,10 @@ func (m *Mock) Settings(ctx context.Context) (sparki.Settings, error) {
 		},
 		Lists:   map[string][]string{},
 		Toggles: map[string]bool{},
-		Secrets: map[string][]sparki.Secret{"clientSecret": {sparki.Secret(first.ClientSecret)}},
+		Secrets: map[string][]sparki.Secret{
+			"clientSecret":       {sparki.Secret(first.ClientSecret)},
+			"widgetAppClientKey": {sparki.Secret(first.widgetAppClientKey())},
+		},
 	}
 	for _, c := range s.configs {
 		settings.Secrets["webhookSecret"] = append(settings.Secrets["webhookSecret"], sparki.Secret(c.WebhookSecret))
@@ -143,6 +146,7 @@ func (m *Mock) routes() *http.ServeMux {
 	// Anybody.
 	mux.HandleFunc("POST /connect/token", m.open(m.token))
 	mux.HandleFunc("GET /v3/Version", m.open(m.apiVersion))
+	mux.HandleFunc("POST /v1/validateSignature", m.open(m.validateSignature))
 	mux.HandleFunc("GET /media/{fileDataId}/{size}/{name}", m.media)
 
 	// Who has a token, for the agency that gave consent.
@@ -180,6 +184,7 @@ func (m *Mock) routes() *http.ServeMux {
 	mux.HandleFunc("GET /{$}", m.open(m.pageObjects))
 	mux.HandleFunc("GET /agenda", m.open(m.pageAgenda))
 	mux.HandleFunc("GET /webhooks", m.open(m.pageWebhooks))
+	mux.HandleFunc("GET /widget", m.open(m.openWidget))
 	mux.HandleFunc("GET /page.css", m.pageStyle)
 	mux.HandleFunc("POST /objects", m.sameOrigin(m.formAdd))
 	mux.HandleFunc("POST /objects/{id}", m.sameOrigin(m.formChange))

@@ -36,7 +36,7 @@ type Client struct {
 	Base string
 	// Transport carries the calls: a Transport, a Local, or one of them Limited.
 	Transport http.RoundTripper
-	// Secrets are taken out of the CRM's own words, should it repeat them. The credentials in a
+	// Secrets are taken out of whatever the CRM says, should it repeat them. The credentials in a
 	// call's Authorization header are taken out in any case.
 	Secrets []sparki.Secret
 	// Explain reads the body of a refusal; nil leaves every verdict to the status.
@@ -136,7 +136,21 @@ func (c *Client) Do(ctx context.Context, call Call) ([]byte, error) {
 	if err != nil {
 		return nil, c.broken(ctx, trace, err)
 	}
-	return body, nil
+	return c.withoutSecrets(call, body), nil
+}
+
+// minSecret is how long a text is at least to be taken out of an answer: a shorter one may be a part of its data.
+const minSecret = 8
+
+// withoutSecrets takes out of an answer what we sent, should the CRM repeat it: answers are kept.
+func (c *Client) withoutSecrets(call Call, body []byte) []byte {
+	_, credentials, _ := strings.Cut(call.Header.Get("Authorization"), " ")
+	for _, secret := range append([]sparki.Secret{sparki.Secret(credentials)}, c.Secrets...) {
+		if text := []byte(secret.Reveal()); len(text) >= minSecret && bytes.Contains(body, text) {
+			body = bytes.ReplaceAll(body, text, []byte(secret.String()))
+		}
+	}
+	return body
 }
 
 func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) {

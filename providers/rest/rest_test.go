@@ -304,3 +304,16 @@ func TestUnreadableBase(t *testing.T) {
 	}
 	mustNotLeak(t, err)
 }
+
+// A CRM that repeats what it was sent does not get it into what is kept (reliability.md I11).
+func TestAnswerWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	c := rest.Client{Name: "CRM", Base: "http://crm.test", Secrets: []sparki.Secret{"canary-client-secret", "short", ""}, Transport: rest.Local(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Set-Cookie", "canary=1")
+		_, _ = fmt.Fprintf(w, `{"title": "short", "you said": %q, "and": ["canary-client-secret", "x canary-client-secret y"]}`, r.Header.Get("Authorization"))
+	}))}
+	body, err := c.Do(t.Context(), rest.Call{Method: http.MethodGet, Path: "/", Header: http.Header{"Authorization": {"Bearer canary-access-token"}}})
+	if want := `{"title": "short", "you said": "Bearer ***", "and": ["***", "x *** y"]}`; err != nil || string(body) != want {
+		t.Errorf("%s, %v", body, err)
+	}
+}

@@ -125,3 +125,8 @@ func ParseActivityCursor(cursor string) (int64, error) {
 func (tx *Tx) Now(ctx context.Context) (time.Time, error) {
 	return collectOne(ctx, tx.Tx, pgx.RowTo[time.Time], `select clock_timestamp()`)
 }
+
+// Now is the database's clock.
+func (d *DB) Now(ctx context.Context) (now time.Time, err error) {
+	return now, classify(d.pool.QueryRow(ctx, `select clock_timestamp()`).Scan(&now))
+}

@@ -101,32 +101,57 @@ func (r *running) pages(ctx context.Context) error {
 	return nil
 }
 
+// listed is a page, and when its read began, by the database's clock.
+type listed struct {
+	providers.Page
+	at time.Time
+}
+
 // ahead starts to read a page and gives a function that waits for it.
-func (r *running) ahead(ctx context.Context, cursor string) func() (providers.Page, error) {
+func (r *running) ahead(ctx context.Context, cursor string) func() (listed, error) {
 	crawl := providers.Crawl{Cursor: cursor}
 	if r.Run.Since != nil {
 		crawl.Since = *r.Run.Since
 	}
-	read := sync.OnceValues(func() (providers.Page, error) { return r.conn.Page(ctx, crawl) })
+	read := sync.OnceValues(func() (listed, error) {
+		at, err := r.DB.Now(ctx)
+		if err != nil {
+			return listed{}, err
+		}
+		page, err := r.conn.Page(ctx, crawl)
+		return listed{page, at}, err
+	})
 	go read() //nolint:errcheck // whoever waits gets it
 	return read
 }
 
 // page reads in full what is new or changed on a page, and stores that and the page's place in one transaction.
-func (r *running) page(ctx context.Context, page providers.Page, next string) error {
+func (r *running) page(ctx context.Context, page listed, next string) error {
 	refs, newest := unique(page.Refs)
 	known, now, err := r.DB.KnownItems(ctx, r.integration.PortalID, r.integration.ID, refs)
 	if err != nil {
 		return err
 	}
+	whole := make(map[string]*sparki.Found, len(page.Found))
+	for _, found := range page.Found {
+		whole[found.Ref.Key()] = found
+	}
 	var changed []sparki.Ref
+	var given []reading
+	unchanged := 0
 	for _, ref := range refs {
-		if before, stored := known[ref.Key()]; !stored || !current(before, ref) {
+		before, stored := known[ref.Key()]
+		switch found := whole[ref.Key()]; {
+		case stored && current(before, ref):
+			unchanged++
+		case found != nil:
+			given = append(given, reading{found, page.at})
+		default:
 			changed = append(changed, ref)
 		}
 	}
-	counts := sparki.SyncRunCounts{Processed: len(refs) - len(changed), Unchanged: len(refs) - len(changed)}
-	return r.readAndSave(ctx, changed, now, counts, func(tx *db.Tx, counts sparki.SyncRunCounts) error {
+	counts := sparki.SyncRunCounts{Processed: unchanged, Unchanged: unchanged}
+	return r.readAndSave(ctx, given, changed, now, counts, func(tx *db.Tx, counts sparki.SyncRunCounts) error {
 		keys := make([]string, len(refs))
 		for n, ref := range refs {
 			keys[n] = ref.Key()
@@ -159,12 +184,12 @@ func unique(refs []sparki.Ref) (out []sparki.Ref, newest *time.Time) {
 func current(before db.KnownItem, row sparki.Ref) bool {
 	return before.SyncError == nil && before.SourceModifiedAt != nil && !row.ModifiedAt.IsZero() &&
 		before.SourceModifiedAt.Equal(row.ModifiedAt.Truncate(time.Microsecond)) && // Postgres keeps microseconds
-		(before.InactiveReason == nil || *before.InactiveReason != sparki.ReasonDeleted)
+		(before.InactiveReason == nil || *before.InactiveReason != sparki.ReasonDeleted && *before.InactiveReason != sparki.ReasonFilteredOut)
 }
 
-// readAndSave reads objects and stores them, with whatever else store writes, in one transaction. An
-// object that cannot be read becomes a fetch of its own, with its own tries.
-func (r *running) readAndSave(ctx context.Context, refs []sparki.Ref, at time.Time, counts sparki.SyncRunCounts,
+// readAndSave reads objects and stores them and those that are given, with whatever else store writes,
+// in one transaction. An object that cannot be read becomes a fetch of its own, with its own tries.
+func (r *running) readAndSave(ctx context.Context, given []reading, refs []sparki.Ref, at time.Time, counts sparki.SyncRunCounts,
 	store func(*db.Tx, sparki.SyncRunCounts) error) error {
 	readings, failed, err := r.readAll(ctx, refs, at)
 	if err != nil {
@@ -178,7 +203,7 @@ func (r *running) readAndSave(ctx context.Context, refs []sparki.Ref, at time.Ti
 		if !now.UpdatedAt.Equal(r.integration.UpdatedAt) {
 			return db.ErrLeaseLost // whoever changed the settings stopped this run
 		}
-		saved, err := r.save(ctx, tx, r.integration, sparki.CauseRun, readings)
+		saved, err := r.save(ctx, tx, r.integration, sparki.CauseRun, slices.Concat(given, readings))
 		if err != nil {
 			return err
 		}
@@ -249,7 +274,7 @@ func (r *running) finish(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = r.readAndSave(ctx, chunk, now, sparki.SyncRunCounts{}, func(tx *db.Tx, counts sparki.SyncRunCounts) error {
+		err = r.readAndSave(ctx, nil, chunk, now, sparki.SyncRunCounts{}, func(tx *db.Tx, counts sparki.SyncRunCounts) error {
 			keys := make([]string, len(chunk))
 			for n, ref := range chunk {
 				keys[n] = ref.Key()

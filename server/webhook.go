@@ -56,6 +56,8 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 			writeJSON(w, http.StatusAccepted, map[string]string{"deliveryId": sparki.DeliveryNode.ID(delivery.ID)})
 		case errors.Is(err, providers.ErrUnverified):
 			refuse(w, http.StatusUnauthorized, "the signature does not verify")
+		case errors.Is(err, providers.ErrUnreadable):
+			refuse(w, http.StatusBadRequest, "the body is not a JSON object")
 		case sparki.KindOf(err) == sparki.NotFound:
 			refuse(w, http.StatusNotFound, "there is no integration with this id")
 		case r.Context().Err() != nil: // the sender is gone
@@ -78,15 +80,16 @@ func (s *Server) unread(w http.ResponseWriter, err error) {
 }
 
 // delivery reads what a request hints at. What is authentic but cannot be read is kept as FAILED: a
-// refusal would be sent again for ever.
+// refusal would be sent again for ever. What nobody signed and cannot be read is ErrUnreadable.
 func (s *Server) delivery(ctx context.Context, r *http.Request, provider providers.Provider, body []byte) (*sparki.Delivery, error) {
+	info := provider.Info()
 	integration, messages, err := s.Integrations.Webhook(ctx, provider, r.PathValue("id"), r.Header, body)
-	if err != nil && !errors.Is(err, providers.ErrUnreadable) {
+	if err != nil && !(info.Signed && errors.Is(err, providers.ErrUnreadable)) {
 		return nil, err
 	}
 	d := &sparki.Delivery{ID: sparki.NewID(), PortalID: integration.PortalID, IntegrationID: integration.ID, Body: body}
-	if signed := provider.Info().Signed; signed {
-		d.Signed = &signed
+	if info.Signed {
+		d.Signed = &info.Signed
 	}
 	switch {
 	case err != nil:

@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"providers/memstore":      {"providers"},
 	"providers/mockkit":       {"providers"},
 	"providers/kolibri":       {"", "providers", "providers/mockkit", "providers/rest"},
+	"providers/realworks":     {"", "providers", "providers/mockkit", "providers/rest"},
 	"providers/all":           {"providers", "providers/kolibri"},
 	"providers/providertest":  {"", "providers", "providers/rest"},
 	"db":                      {"", "providers"},

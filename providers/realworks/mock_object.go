@@ -93,7 +93,6 @@ type mockObject struct {
 	api          *mockAPI
 	id           int64
 	afdeling     string
-	bedrijf      string
 	code         string
 	codes        []string // its own and those of its building types and units
 	status       string
@@ -120,8 +119,8 @@ func newMockObject(api *mockAPI, stored []byte) (*mockObject, error) {
 	}
 	o := &mockObject{
 		api: api, id: mockNumber(f, api.id), deleted: doc.Deleted,
-		afdeling: mockText(f, api.codes+".afdelingscode"), bedrijf: mockText(f, api.codes+".bedrijfscode"),
-		code: mockText(f, api.codes+".objectcode"), status: mockText(f, api.status),
+		afdeling: mockText(f, api.codes+".afdelingscode"),
+		code:     mockText(f, api.codes+".objectcode"), status: mockText(f, api.status),
 		active: mockAt(f, api.active) != false, changed: mockTime(mockText(f, "tijdstipLaatsteWijziging")),
 		confidential: f["vertrouwelijk"] == true || mockAt(f, "diversen.diversen.vertrouwelijk") == true,
 	}

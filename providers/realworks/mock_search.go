@@ -127,7 +127,7 @@ func (m *Mock) listObjects(api *mockAPI, view int) mockHandler {
 			case o.active && active == "false", !o.active && (active == "true" || active == ""):
 			case len(q["status"]) > 0 && !slices.Contains(q["status"], o.status):
 			case !since.IsZero() && !o.changed.After(since):
-			case q.Get("bedrijfscode") != "" && q.Get("bedrijfscode") != o.bedrijf:
+			case q.Get("bedrijfscode") != "" && q.Get("bedrijfscode") != mockBedrijf:
 			default:
 				rows = append(rows, mockRow{o.id, o.views[view]})
 			}

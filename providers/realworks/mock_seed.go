@@ -194,8 +194,12 @@ func (s *mockSpec) business() mockFields {
 	f := mockSkeleton(mockBogKind)
 	f["id"], f["status"] = s.ID, s.Status
 	s.identify(f, "diversen.diversen")
+	mockUnset(f, "diversen.diversen.bedrijfscode") // which these do not have
 	mockSet(f, "diversen.diversen.actief", !s.Inactive)
 	mockSet(f, "diversen.diversen.vertrouwelijk", s.Confidential)
+	if s.Plot > 0 {
+		mockSet(f, "diversen.kadaster", []any{s.cadastre()})
+	}
 	s.address(f)
 	mockSet(f, "kenmerken.hoofdfunctie", s.Type)
 	s.price(f, "financieel.overdracht.koopEnOfHuur", 0)
@@ -257,7 +261,7 @@ func (s *mockSpec) buildingType(project *mockSpec) mockFields {
 func (s *mockSpec) unit(t, project *mockSpec) mockFields {
 	s.Afdeling, s.Created, s.Changed = project.Afdeling, project.Created, project.Changed
 	s.Postcode, s.Town, s.Province, s.Type = project.Postcode, project.Town, project.Province, t.Type
-	s.Text = "Bouwnummer " + s.Unit + ". " + t.Text
+	s.Text, s.Photos = "Bouwnummer "+s.Unit+". "+t.Text, []string{"Impressie gevel"}
 	f := mockSkeleton("bouwnummer")
 	f["id"], f["projectid"], f["bouwtypeid"] = s.ID, project.ID, t.ID
 	s.identify(f, "diversen.diversen")
@@ -266,6 +270,7 @@ func (s *mockSpec) unit(t, project *mockSpec) mockFields {
 	}
 	s.address(f)
 	mockScalarNumber(f)
+	mockSet(f, "adres.huisnummertoevoeging", s.Addition)
 	mockSet(f, "object.type.objecttype", s.Type)
 	s.price(f, "financieel.overdracht", nil)
 	if s.Sale != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sparki.app/integrations/providers/kolibri"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // project is what the API says about a project.
@@ -148,12 +149,12 @@ func TestObjectOutsideTheFilter(t *testing.T) {
 // A list that breaks off deactivates nothing, wherever it breaks; the next whole one does.
 func TestCrawlBreaksOff(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]kolibri.Fault{
+	for name, fault := range map[string]mockkit.Fault{
 		"SecondPageRefused": {After: 1, Status: 400, Times: -1},
 		"ThirdPageRefused":  {After: 2, Status: 400, Times: -1},
-		"SecondPageHTML":    {After: 1, Kind: kolibri.FaultHTML, Times: -1},
-		"ThirdPageCut":      {After: 2, Kind: kolibri.FaultTruncated, Times: -1},
-		"ThirdPageEmpty":    {After: 2, Kind: kolibri.FaultEmpty, Times: -1},
+		"SecondPageHTML":    {After: 1, Kind: mockkit.FaultHTML, Times: -1},
+		"ThirdPageCut":      {After: 2, Kind: mockkit.FaultTruncated, Times: -1},
+		"ThirdPageEmpty":    {After: 2, Kind: mockkit.FaultEmpty, Times: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -267,7 +268,7 @@ func TestDisabledStopsReads(t *testing.T) {
 		h.office.change(t, kolibri.SeededObjectID(n), `{"price": 654321}`)
 	}
 	before := h.versions(t)
-	h.office.faults.Add(kolibri.Fault{Path: detailPath, Kind: kolibri.FaultSlow, Delay: time.Second, Times: -1})
+	h.office.faults.Add(mockkit.Fault{Path: detailPath, Kind: mockkit.FaultSlow, Delay: time.Second, Times: -1})
 	reads := h.office.called(detailPath)
 	started := h.startSync(t)
 	eventually(t, "the crawl to read objects", func() bool { return h.office.called(detailPath) > reads })

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sparki.app/integrations/providers/kolibri"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 const (
@@ -103,16 +104,16 @@ func (h *hook) line(t *testing.T) (state, problem, syncState string) {
 }
 
 // faults are the ways in which a CRM goes wrong for a while (product.md §7).
-var faults = map[string]kolibri.Fault{
-	"Reset":       {Kind: kolibri.FaultReset},
-	"HTML":        {Kind: kolibri.FaultHTML},
-	"HTMLAsGood":  {Kind: kolibri.FaultHTML, Status: 200},
-	"Garbage":     {Kind: kolibri.FaultGarbage},
-	"Empty":       {Kind: kolibri.FaultEmpty},
-	"Truncated":   {Kind: kolibri.FaultTruncated},
-	"Huge":        {Kind: kolibri.FaultHuge},
-	"Slow":        {Kind: kolibri.FaultSlow, Delay: time.Minute},
-	"Drips":       {Kind: kolibri.FaultDrip, Delay: 200 * time.Millisecond},
+var faults = map[string]mockkit.Fault{
+	"Reset":       {Kind: mockkit.FaultReset},
+	"HTML":        {Kind: mockkit.FaultHTML},
+	"HTMLAsGood":  {Kind: mockkit.FaultHTML, Status: 200},
+	"Garbage":     {Kind: mockkit.FaultGarbage},
+	"Empty":       {Kind: mockkit.FaultEmpty},
+	"Truncated":   {Kind: mockkit.FaultTruncated},
+	"Huge":        {Kind: mockkit.FaultHuge},
+	"Slow":        {Kind: mockkit.FaultSlow, Delay: time.Minute},
+	"Drips":       {Kind: mockkit.FaultDrip, Delay: 200 * time.Millisecond},
 	"TooMany":     {Status: 429, RetryAfter: "1"},
 	"Unavailable": {Status: 503},
 	"TimedOut":    {Status: 408},
@@ -124,7 +125,7 @@ func TestCrawlFaults(t *testing.T) {
 	t.Parallel()
 	for where, path := range map[string]string{"List": listPath, "Objects": detailPath} {
 		for name, fault := range faults {
-			if fault.Kind == map[string]kolibri.FaultKind{"List": kolibri.FaultDrip, "Objects": kolibri.FaultSlow}[where] {
+			if fault.Kind == map[string]mockkit.FaultKind{"List": mockkit.FaultDrip, "Objects": mockkit.FaultSlow}[where] {
 				continue // fifteen seconds each: one of the two is enough
 			}
 			t.Run(where+name, func(t *testing.T) {
@@ -176,7 +177,7 @@ func (b *bundle) priced(t *testing.T, n int) (objects []string) {
 func TestFetchFaults(t *testing.T) {
 	t.Parallel()
 	for name, fault := range faults {
-		if fault.Kind == kolibri.FaultDrip {
+		if fault.Kind == mockkit.FaultDrip {
 			continue // as slow as Slow
 		}
 		t.Run(name, func(t *testing.T) {
@@ -224,17 +225,17 @@ func TestCrawlRefusals(t *testing.T) {
 	t.Parallel()
 	c := newCanary(t)
 	for name, k := range map[string]struct {
-		fault             kolibri.Fault
+		fault             mockkit.Fault
 		connection, words string
 	}{
-		"Redirect":   {kolibri.Fault{Path: listPath, Kind: kolibri.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}, "MISCONFIGURED", "another address"},
-		"NoPage":     {kolibri.Fault{Path: listPath, Kind: kolibri.FaultHTML, Status: 404}, "MISCONFIGURED", "API base URL"},
-		"Forbidden":  {kolibri.Fault{Path: listPath, Status: 403}, "MISCONFIGURED", "assignment.search"},
-		"Refused":    {kolibri.Fault{Path: listPath, Status: 400}, "OK", "refuses the call"},
-		"Conflict":   {kolibri.Fault{Path: listPath, Status: 409}, "OK", "refuses the call"},
-		"SignedOut":  {kolibri.Fault{Path: listPath, Status: 401}, "UNAUTHORIZED", "access token"},
-		"NotAllowed": {kolibri.Fault{Path: detailPath, Status: 403}, "MISCONFIGURED", "objectassignment.read"},
-		"OutInside":  {kolibri.Fault{Path: detailPath, Status: 401}, "UNAUTHORIZED", "access token"},
+		"Redirect":   {mockkit.Fault{Path: listPath, Kind: mockkit.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}, "MISCONFIGURED", "another address"},
+		"NoPage":     {mockkit.Fault{Path: listPath, Kind: mockkit.FaultHTML, Status: 404}, "MISCONFIGURED", "API base URL"},
+		"Forbidden":  {mockkit.Fault{Path: listPath, Status: 403}, "MISCONFIGURED", "assignment.search"},
+		"Refused":    {mockkit.Fault{Path: listPath, Status: 400}, "OK", "refuses the call"},
+		"Conflict":   {mockkit.Fault{Path: listPath, Status: 409}, "OK", "refuses the call"},
+		"SignedOut":  {mockkit.Fault{Path: listPath, Status: 401}, "UNAUTHORIZED", "access token"},
+		"NotAllowed": {mockkit.Fault{Path: detailPath, Status: 403}, "MISCONFIGURED", "objectassignment.read"},
+		"OutInside":  {mockkit.Fault{Path: detailPath, Status: 401}, "UNAUTHORIZED", "access token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -285,7 +286,7 @@ func TestFetchRefusals(t *testing.T) {
 		t.Parallel()
 		h := newHook(t)
 		h.office.change(t, lindelaan, `{"price": 700001}`)
-		h.office.faults.Add(kolibri.Fault{Path: detailPath, Status: 409, Times: -1})
+		h.office.faults.Add(mockkit.Fault{Path: detailPath, Status: 409, Times: -1})
 		s := h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan))))
 		i := h.item(t, lindelaan)
 		if s.Outcome != "FAILED" || s.Reason == "" || i.SyncError == "" || i.State != "ACTIVE" || i.Listing.Price.Amount == "700001.00" {
@@ -315,7 +316,7 @@ func TestFetchRefusals(t *testing.T) {
 		t.Parallel()
 		h := newHook(t)
 		h.office.change(t, lindelaan, `{"price": 700001}`)
-		h.office.faults.Add(kolibri.Fault{Path: "/v3/", Status: 401, Times: -1})
+		h.office.faults.Add(mockkit.Fault{Path: "/v3/", Status: 401, Times: -1})
 		asked := h.office.called("")
 		first := h.accepted(t, kolibri.Envelope(update("", lindelaan)))
 		eventually(t, "the connection to be broken", func() bool { state, _, _ := h.line(t); return state == "UNAUTHORIZED" })
@@ -345,7 +346,7 @@ func TestFetchRefusals(t *testing.T) {
 		t.Parallel()
 		h := newHook(t)
 		h.office.change(t, lindelaan, `{"price": 700001}`)
-		h.office.faults.Add(kolibri.Fault{Path: detailPath, Status: 401})
+		h.office.faults.Add(mockkit.Fault{Path: detailPath, Status: 401})
 		tokens := h.office.called("/connect/token")
 		if s := h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan)))); s.Outcome != "PROCESSED" {
 			t.Errorf("the delivery is %s %q", s.Outcome, s.Reason)
@@ -369,7 +370,7 @@ func TestRetryAfter(t *testing.T) {
 				t.Parallel()
 				h := newHook(t)
 				h.office.change(t, lindelaan, `{"price": 700001}`)
-				h.office.faults.Add(kolibri.Fault{Path: path, Status: 429, RetryAfter: retryAfter()})
+				h.office.faults.Add(mockkit.Fault{Path: path, Status: 429, RetryAfter: retryAfter()})
 				calls := h.office.called("/v3/")
 				if where == "Crawl" {
 					h.startSync(t)

@@ -20,6 +20,7 @@ import (
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/kolibri"
 	"sparki.app/integrations/providers/memstore"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // The contract's own objects, which the mock knows as well.
@@ -32,7 +33,7 @@ const (
 // office is an estate agent's office with a Kolibri of its own: the mock CRM over real HTTP, which
 // remembers its calls and can be made to fail.
 type office struct {
-	faults kolibri.Faults
+	faults mockkit.Faults
 	url    string
 	store  *memstore.Store
 	mock   atomic.Pointer[kolibri.Mock]

@@ -200,7 +200,7 @@ var dutch = joined(map[string]string{
 	"%s broke off its answer":                                                              "%s brak het antwoord af",
 	"%s cannot be reached":                                                                 "%s is niet te bereiken",
 	"the address of %s cannot be read":                                                     "het adres van %s is niet te lezen",
-}, dutchKolibri)
+}, dutchKolibri, dutchRealworks)
 
 func joined(parts ...map[string]string) map[string]string {
 	all := map[string]string{}

@@ -173,6 +173,7 @@ func (m *Mock) routes() *http.ServeMux {
 	mux.HandleFunc("GET /admin/objects", m.open(m.adminList))
 	mux.HandleFunc("POST /admin/objects", m.sameOrigin(m.adminAdd))
 	mux.HandleFunc("POST /admin/objects/{code}", m.sameOrigin(m.adminChange))
+	mux.HandleFunc("POST /admin/objects/{afdeling}/{code}", m.sameOrigin(m.adminChange)) // as its detail path ends
 	mux.HandleFunc("GET /admin/agenda", m.open(m.adminAgenda))
 	mux.HandleFunc("POST /admin/agenda/{id}", m.sameOrigin(m.adminAgendaChange))
 	mux.HandleFunc("GET /admin/webhooks", m.open(m.adminWebhooks))

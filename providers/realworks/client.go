@@ -143,13 +143,19 @@ func wrongAddress(err error) error {
 // NotFound: that would say that an object is gone.
 func (c *conn) list(ctx context.Context, api *objectAPI, version, query string) (gjson.Result, error) {
 	answer, err := c.get(ctx, api, api.listPath(version), query)
-	if sparki.KindOf(err) == sparki.NotFound {
+	if isMissing(err) {
 		return gjson.Result{}, wrongAddress(err)
 	}
 	if err != nil {
 		return gjson.Result{}, err
 	}
 	return listFrom(answer)
+}
+
+// isMissing says whether a call was answered that there is nothing, in whatever words.
+func isMissing(err error) bool {
+	status := rest.StatusOf(err)
+	return status == http.StatusNotFound || status == http.StatusGone
 }
 
 func listFrom(answer []byte) (gjson.Result, error) {
@@ -164,7 +170,7 @@ func listFrom(answer []byte) (gjson.Result, error) {
 func (c *conn) firstPage(ctx context.Context, api *objectAPI, query string) (said gjson.Result, version string, err error) {
 	for _, version = range api.versions {
 		said, err = c.list(ctx, api, version, query)
-		if status := rest.StatusOf(err); status != http.StatusNotFound && status != http.StatusGone {
+		if !isMissing(err) {
 			break
 		}
 	}

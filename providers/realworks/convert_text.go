@@ -153,12 +153,15 @@ var mayBeTag = regexp.MustCompile(`<[A-Za-z/!?]`)
 func plain(text string) string {
 	const rounds = 4 // of entities in entities; nobody means more
 	for range rounds {
-		if !mayBeTag.MatchString(text) && !strings.Contains(text, "&") {
-			return text
+		before := text
+		if text = untagged(text); text == before {
+			break
 		}
-		text = untagged(text)
 	}
-	return strings.ReplaceAll(text, "<", "")
+	if mayBeTag.MatchString(text) {
+		return strings.ReplaceAll(text, "<", "")
+	}
+	return text
 }
 
 var (
@@ -169,7 +172,7 @@ var (
 )
 
 func untagged(text string) string {
-	inHTML := mayBeTag.MatchString(text)
+	inHTML := breaksIn(text)
 	var b strings.Builder
 	z := html.NewTokenizer(strings.NewReader(text))
 	for hiding := ""; ; {
@@ -185,7 +188,7 @@ func untagged(text string) string {
 				hiding = ""
 			}
 		case kind == html.TextToken:
-			if inHTML && breaksIn(text) {
+			if inHTML {
 				b.WriteString(strings.ReplaceAll(name, "\n", " ")) // a line's end means nothing in HTML
 				break
 			}

@@ -250,3 +250,6 @@ func TestGoldenRefusals(t *testing.T) {
 }
 
 var _ providers.Conn = (*conn)(nil)
+
+// canary stands where nobody looks.
+const canary = "CANARY"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -244,7 +243,7 @@ func (c *conn) readDetail(ctx context.Context, d detail) ([]byte, error) {
 		return answer, err
 	}
 	_, noList := c.list(ctx, d.api, d.version, listQuery+"&aantal=1")
-	if status := rest.StatusOf(noList); status == http.StatusNotFound || status == http.StatusGone {
+	if isMissing(noList) {
 		return nil, &sparki.Error{Kind: sparki.Rejected, Err: errNoVersion,
 			Text: fmt.Sprintf("Realworks has no version %s of the API %s", d.version, d.api.name)}
 	}

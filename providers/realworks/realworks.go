@@ -186,7 +186,10 @@ func baseURLFrom(s sparki.Settings) (string, error) {
 
 // tokenFrom reads a token; "" when there is none. People paste the whole header (contract §1).
 func tokenFrom(s sparki.Settings, key string) (sparki.Secret, error) {
-	token := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(s.Secret(key).Reveal()), "rwauth "))
+	token := strings.TrimSpace(s.Secret(key).Reveal())
+	if behind, whole := strings.CutPrefix(token, "rwauth"); whole && strings.TrimLeft(behind, " ") != behind || token == "rwauth" {
+		token = strings.TrimSpace(behind)
+	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", misconfigured(key, "%s holds a character that no token has; paste it again")
 	}

@@ -186,6 +186,8 @@ type SyncRun struct {
 	State         SyncRunState
 	// Full: everything is read, and what is not found is looked at. Otherwise only what changed.
 	Full bool
+	// Approved: a person wants what is missing deactivated, however much it is.
+	Approved bool
 	// Since is where an incremental run stops reading; nil for a full one.
 	Since *time.Time
 	// Cursor is the provider's place in the crawl; "" at the start.

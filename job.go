@@ -12,7 +12,7 @@ type Bell struct {
 	Job      JobKind
 	PortalID uuid.UUID
 	// ID is the integration for ReadInbox, FetchItems and RenewMapping, the run for ContinueRun, the
-	// portal itself for CopyMedia and CollectMedia.
+	// portal itself for CopyMedia, CollectMedia and Prune.
 	ID uuid.UUID
 }
 
@@ -32,6 +32,8 @@ const (
 	CopyMedia JobKind = "media:copy"
 	// CollectMedia deletes the copies that no medium of the portal refers to.
 	CollectMedia JobKind = "media:collect"
+	// Prune forgets what a portal need not keep any longer.
+	Prune JobKind = "portal:prune"
 )
 
 // Signals tells other processes what was committed. Both calls are hints that may get lost: they

@@ -11,7 +11,8 @@ import (
 )
 
 // Due lists a bell for all work of any portal that waits for a worker: messages, fetches and runs
-// that are due or whose lease ran out. Work of an integration whose CRM refuses us is left out.
+// that are due or whose lease ran out, and portals to prune. Work of an integration whose CRM refuses
+// us is left out.
 func (d *DB) Due(ctx context.Context) (bells []sparki.Bell, err error) {
 	err = d.system(ctx, func(tx pgx.Tx) error {
 		bells, err = collect(ctx, tx, pgx.RowToStructByPos[sparki.Bell], `
@@ -22,7 +23,9 @@ func (d *DB) Due(ctx context.Context) (bells []sparki.Bell, err error) {
 			group by f.portal_id, f.integration_id
 			union all
 			select 'run:continue', portal_id, id from sync_runs
-			where state in ('QUEUED', 'RUNNING') and due_at <= now() and (lease_until is null or lease_until < now())`)
+			where state in ('QUEUED', 'RUNNING') and due_at <= now() and (lease_until is null or lease_until < now())
+			union all
+			select 'portal:prune', portal_id, portal_id from portals where prune_due_at <= now()`)
 		return err
 	})
 	return bells, err

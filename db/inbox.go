@@ -201,7 +201,7 @@ func (d *DB) DeliveriesByID(ctx context.Context, portal uuid.UUID, ids []uuid.UU
 	return query(ctx, d, portal, scanDelivery, `select `+deliveryColumns+` from deliveries where portal_id = $1 and id = any($2)`, portal, ids)
 }
 
-// DeliveryBody is a delivery's body as it was received.
+// DeliveryBody is a delivery's body as it was received; nil when it is no longer kept.
 func (d *DB) DeliveryBody(ctx context.Context, portal, id uuid.UUID) ([]byte, error) {
 	return one(ctx, d, portal, pgx.RowTo[[]byte], `select body from deliveries where portal_id = $1 and id = $2`, portal, id)
 }

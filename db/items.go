@@ -233,9 +233,9 @@ const fromItems = ` from items i join integrations n on n.portal_id = i.portal_i
 // scanItem reads selectItem, and whatever follows it into more.
 func scanItem(row pgx.CollectableRow, more ...any) (*sparki.Item, error) {
 	i, c := &sparki.Item{}, &card{}
-	targets := append([]any{&i.ID, &i.IntegrationID, &i.Provider, &i.SourceType, &i.ExternalID, &i.ObjectCode, &i.AfdelingCode, &i.AgencyID,
-		&i.OfficeID, &i.EmployeeIDs, &i.State, &i.InactiveReason, &i.SourceModifiedAt, &i.SyncedAt, &i.SyncError, &i.Provenance, &i.Version}, c.targets()...)
-	if err := row.Scan(append(targets, more...)...); err != nil {
+	targets := append(make([]any, 0, rowColumns), &i.ID, &i.IntegrationID, &i.Provider, &i.SourceType, &i.ExternalID, &i.ObjectCode, &i.AfdelingCode, &i.AgencyID,
+		&i.OfficeID, &i.EmployeeIDs, &i.State, &i.InactiveReason, &i.SourceModifiedAt, &i.SyncedAt, &i.SyncError, &i.Provenance, &i.Version)
+	if err := row.Scan(append(c.appendTargets(targets), more...)...); err != nil {
 		return nil, err
 	}
 	i.Listing = c.read()
@@ -315,7 +315,9 @@ func (d *DB) Items(ctx context.Context, portal uuid.UUID, f sparki.ItemFilter, o
 		exists := "exists (select from projects p where p.portal_id = i.portal_id and p.item_id = i.id)"
 		where.add(map[bool]string{true: exists, false: "not " + exists}[*f.Linked])
 	}
-	where.addSearch("i.search", f.Search)
+	if err := d.addSearch(ctx, portal, where, "i", "found_items", f.Search); err != nil {
+		return nil, err
+	}
 	columns, scan := itemScan(whole)
 	return list(ctx, d, portal, listQuery[*sparki.Item]{
 		columns: columns, from: fromItems, id: "i.id", scan: scan, where: where, sort: itemOrders[o.Field], desc: o.Desc,

@@ -133,27 +133,40 @@ func (s *Service) Webhook(ctx context.Context, provider providers.Provider, publ
 	if err != nil {
 		return nil, nil, s.unknown(provider, header, body)
 	}
-	s.mu.Lock()
-	t := s.webhooks[id]
-	s.mu.Unlock()
-	fresh := t == nil || time.Since(t.read) > webhookMemory
-	for {
-		if fresh {
-			if t, err = s.readTarget(ctx, id); sparki.KindOf(err) == sparki.NotFound {
-				return nil, nil, s.unknown(provider, header, body)
-			} else if err != nil {
-				return nil, nil, err
-			}
-		}
-		if t.integration.Provider != provider.Info().Key {
+	find := s.target
+	for fresh := false; ; fresh, find = true, s.readTarget {
+		t, err := find(ctx, id)
+		switch {
+		case sparki.KindOf(err) == sparki.NotFound:
+			return nil, nil, s.unknown(provider, header, body)
+		case err != nil && !fresh:
+			continue // whoever read for all may have left
+		case err != nil:
+			return nil, nil, err
+		case t.integration.Provider != provider.Info().Key:
 			return nil, nil, s.unknown(provider, header, body)
 		}
 		messages, err := provider.Changes(t.settings, header, body)
 		if err == nil || fresh {
 			return t.integration, messages, err
 		}
-		fresh = true
 	}
+}
+
+// target gives what is remembered of an integration, or else reads it, once for all who ask meanwhile: they may see what
+// was true shortly before they asked.
+func (s *Service) target(ctx context.Context, id uuid.UUID) (*target, error) {
+	s.mu.Lock()
+	t := s.webhooks[id]
+	s.mu.Unlock()
+	if t != nil && time.Since(t.read) <= webhookMemory {
+		return t, nil
+	}
+	read, err, _ := s.reads.Do(id.String(), func() (any, error) { return s.readTarget(ctx, id) })
+	if err != nil {
+		return nil, err
+	}
+	return read.(*target), nil
 }
 
 // unknown refuses a delivery for an id that is nobody's. Where the CRM signs, it verifies against a

@@ -23,6 +23,9 @@ func (s *Service) Replay(ctx context.Context, who *sparki.Principal, id uuid.UUI
 	if err != nil {
 		return nil, err
 	}
+	if body == nil {
+		return nil, sparki.Refuse(sparki.CodeInvalid, "the body of this delivery is no longer kept: start a sync instead", "deliveryId")
+	}
 	i, err := s.DB.Integration(ctx, who.PortalID, first.IntegrationID)
 	if err != nil {
 		return nil, err

@@ -265,7 +265,7 @@ func (r *running) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if sparki.NeedsApproval(len(missing), active) {
+	if !r.Run.Approved && sparki.NeedsApproval(len(missing), active) {
 		return r.end(ctx, sparki.RunNeedsApproval, nil)
 	}
 	// The list is only a hint as well: each missing object is asked for before it is given up.
@@ -310,7 +310,14 @@ func (r *running) end(ctx context.Context, state sparki.SyncRunState, cause erro
 			return err
 		}
 		tellRun(tx, sparki.SyncRunFinished, sparki.SyncActor, r.Run, state)
-		return nil
+		if !r.Run.Full || state == sparki.RunFailed {
+			return nil
+		}
+		replaced, err := tx.ReplaceRuns(ctx, r.Run)
+		for _, old := range replaced {
+			tellRun(tx, sparki.SyncRunFinished, sparki.SyncActor, old, old.State)
+		}
+		return err
 	})
 	if err != nil {
 		return err

@@ -47,6 +47,7 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, i *sparki.Integration, ca
 		if !stored && r.found.Inactive == sparki.ReasonFilteredOut {
 			continue // never was one of ours
 		}
+		r.found.Listing.KeepMedia(s.MayShow)
 		write, err := itemWrite(r, info.MappingVersion)
 		if err != nil {
 			return counts, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func setup(t *testing.T) *bundle {
 	b.Service = &Service{
 		DB: d, Signals: b.signals, Log: slog.New(slog.DiscardHandler),
 		Connect: func(context.Context, *sparki.Integration) (providers.Conn, error) { return b.crm, nil },
+		MayShow: func(url string) bool { return !strings.Contains(url, "//127.") },
 		Info:    func(string) (*providers.Info, error) { return &providers.Info{Key: "kolibri", MappingVersion: 1}, nil },
 	}
 	err = d.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) (err error) {

@@ -41,17 +41,20 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.HandleFunc("/mock/{provider}/{id}/", s.mock)
 
-	return securityHeaders(mux)
+	return s.headers(mux)
 }
 
-func securityHeaders(next http.Handler) http.Handler {
+// headers sets what every answer has.
+func (s *Server) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Frame-Options", "DENY")
-		if len(r.TransferEncoding) > 0 {
-			h.Set("Connection", "close") // it may have had a length as well, which net/http hides (RFC 9112 §6.1)
+		// A chunked request may have had a length as well, which net/http hides (RFC 9112 §6.1). And a server
+		// that stops lets nobody wait on a connection that it is about to close.
+		if len(r.TransferEncoding) > 0 || s.stopping.Load() {
+			h.Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -70,6 +73,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
 	status, answer := http.StatusOK, map[string]string{"status": "ready", "postgres": "ok", "schema": "ok", "redis": "ok"}
+	if s.stopping.Load() {
+		status, answer["status"] = http.StatusServiceUnavailable, "stopping"
+	}
 	if err := s.DB.Ping(ctx); err != nil {
 		status, answer["status"], answer["postgres"], answer["schema"] = http.StatusServiceUnavailable, "not ready", "unreachable", "unknown"
 	} else if err := s.DB.CheckSchema(ctx); err != nil {

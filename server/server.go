@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -46,17 +47,20 @@ type Server struct {
 	Facts []web.Fact
 	// Mocks: the mock CRMs' pages and APIs are served, not only their media.
 	Mocks bool
+	// Drain is how long a server that stops goes on answering, so that its proxy can turn elsewhere.
+	Drain time.Duration
 	Log   *slog.Logger
 
-	graphql *gql.Handler
-	http    *http.Server
+	graphql  *gql.Handler
+	http     *http.Server
+	stopping atomic.Bool
 }
 
 const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = 2 * time.Minute
-	maxHeader     = 12 << 10 // net/http adds 4 KiB
-	drain         = 2 * time.Second
+	maxHeader     = 12 << 10         // net/http adds 4 KiB
+	finishWithin  = 10 * time.Second // what is in flight when nothing more is taken
 )
 
 // Start serves on a listener, and returns. Errors that end it are sent to failed.
@@ -74,12 +78,20 @@ func (s *Server) Start(listener net.Listener) (failed <-chan error) {
 	return errs
 }
 
-// Stop takes no more requests, closes sockets with 1001, and finishes what is in flight.
+// Stop says at once that it is not ready, closes sockets with 1001, goes on answering for a while, then
+// takes no more requests and finishes what is in flight.
 func (s *Server) Stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, drain+8*time.Second)
+	s.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(ctx, s.Drain+finishWithin)
 	defer cancel()
 	sockets := make(chan error, 1)
 	go func() { sockets <- s.graphql.Shutdown(ctx) }()
+	drained := time.NewTimer(s.Drain)
+	defer drained.Stop()
+	select {
+	case <-drained.C:
+	case <-ctx.Done():
+	}
 	err := s.http.Shutdown(ctx)
 	if socketErr := <-sockets; err == nil {
 		err = socketErr
@@ -97,6 +109,7 @@ func (s *Server) newGraphQL() *gql.Handler {
 		OnOperation: func(ctx context.Context, _ *graphql.OperationContext) context.Context {
 			return s.Resolver.WithLoaders(ctx)
 		},
+		Field:  s.Resolver.Direct(),
 		Errors: s.Resolver.Present,
 		Log:    s.Log,
 	})

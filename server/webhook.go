@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -40,14 +41,14 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 			return
 		}
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(webhookRead)) // a recorder in a test has none
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, info.WebhookBodyLimit))
+		body, err := readBody(http.MaxBytesReader(w, r.Body, info.WebhookBodyLimit), r.ContentLength)
 		if err != nil {
 			s.unread(w, err)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), storeWithin)
 		defer cancel()
-		delivery, err := s.delivery(ctx, r, provider, body)
+		delivery, err := s.delivery(ctx, r, provider, info.Signed, body)
 		if err == nil {
 			err = s.Inbox.Receive(ctx, delivery)
 		}
@@ -69,6 +70,14 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 	}
 }
 
+// readBody reads a whole body. The length is what the sender says, and believed up to a bound: room for it is made at once.
+func readBody(body io.Reader, length int64) ([]byte, error) {
+	const most = 64 << 10
+	buf := bytes.NewBuffer(make([]byte, 0, min(max(length, 0), most)+bytes.MinRead))
+	_, err := buf.ReadFrom(body)
+	return buf.Bytes(), err
+}
+
 // unread answers a body that did not come whole.
 func (s *Server) unread(w http.ResponseWriter, err error) {
 	w.Header().Set("Connection", "close")
@@ -81,15 +90,14 @@ func (s *Server) unread(w http.ResponseWriter, err error) {
 
 // delivery reads what a request hints at. What is authentic but cannot be read is kept as FAILED: a
 // refusal would be sent again for ever. What nobody signed and cannot be read is ErrUnreadable.
-func (s *Server) delivery(ctx context.Context, r *http.Request, provider providers.Provider, body []byte) (*sparki.Delivery, error) {
-	info := provider.Info()
+func (s *Server) delivery(ctx context.Context, r *http.Request, provider providers.Provider, signed bool, body []byte) (*sparki.Delivery, error) {
 	integration, messages, err := s.Integrations.Webhook(ctx, provider, r.PathValue("id"), r.Header, body)
-	if err != nil && !(info.Signed && errors.Is(err, providers.ErrUnreadable)) {
+	if err != nil && !(signed && errors.Is(err, providers.ErrUnreadable)) {
 		return nil, err
 	}
 	d := &sparki.Delivery{ID: sparki.NewID(), PortalID: integration.PortalID, IntegrationID: integration.ID, Body: body}
-	if info.Signed {
-		d.Signed = &info.Signed
+	if signed {
+		d.Signed = &signed
 	}
 	switch {
 	case err != nil:

@@ -37,9 +37,11 @@ type app struct {
 	integrations *integrations.Service
 	listings     *listings.Service
 	media        *media.Service
+	bells        *worker.Client
 	signals      sparki.Signals
 	prefix       string // of all our keys on Redis
 	sweepEvery   time.Duration
+	drain        time.Duration
 }
 
 // signals joins the two kinds of hints: bells for workers, wake-ups for subscribers.
@@ -53,6 +55,9 @@ const (
 	// crmConcurrency is how many calls one integration has under way at its CRM; assumed to be well
 	// below what a busy office's own clients do, neither CRM documents a limit.
 	crmConcurrency = 8
+	// drain is how long `serve` goes on after it was told to stop: a proxy that asks /readyz every second
+	// has turned elsewhere by then.
+	drain = 2 * time.Second
 )
 
 // newApp connects to the database and Redis. It refuses an older schema, and starts nothing. mocks:
@@ -76,7 +81,8 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 	}
 	a.redis = redis.NewClient(options)
 	a.broker = pubsub.NewBroker(a.hints, a.redis, a.prefix, log)
-	a.signals = signals{worker.NewClient(a.hints, a.prefix, log), a.broker}
+	a.bells = worker.NewClient(a.hints, a.prefix, log)
+	a.signals = signals{a.bells, a.broker}
 	a.tokens = &auth.Tokens{DB: a.db}
 	a.integrations = &integrations.Service{
 		DB: a.db, Keys: c.keys, Providers: all.List(), Signals: a.signals, Log: log,
@@ -85,15 +91,16 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},
 		PublicURL: c.PublicAPIURL, MockWebhooks: mocks,
 	}
-	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Map: a.integrations.Map, Info: a.integrations.Info, Signals: a.signals, Log: log}
+	privateMedia := c.AllowPrivateUpstreams || mocks // the mocks' pictures are served from here
+	a.listings = &listings.Service{
+		DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Map: a.integrations.Map, Info: a.integrations.Info,
+		MayShow: func(url string) bool { return rest.IsMediaURL(url, privateMedia) }, Signals: a.signals, Log: log,
+	}
 	store, err := media.OpenStore(ctx, c.MediaURL)
 	if err != nil {
 		return nil, err
 	}
-	a.media = media.New(media.Options{
-		DB: a.db, Bucket: store, PublicURL: c.PublicAPIURL, Log: log,
-		AllowPrivate: c.AllowPrivateUpstreams || mocks, // their pictures are served from here
-	})
+	a.media = media.New(media.Options{DB: a.db, Bucket: store, PublicURL: c.PublicAPIURL, Log: log, AllowPrivate: privateMedia})
 	return a, nil
 }
 
@@ -117,7 +124,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 			Feed: &feed.Feed{DB: a.db, Broker: a.broker, Status: a.listings.Status, Log: a.log},
 		},
 		RedisPing:      func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
-		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Log: a.log,
+		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Drain: a.drain, Log: a.log,
 	}
 	failed := srv.Start(listener)
 	a.log.Info("serving", slog.String("address", listener.Addr().String()))
@@ -138,13 +145,14 @@ func (a *app) work(ctx context.Context) error {
 		sparki.RenewMapping: a.listings.RenewMapping,
 		sparki.CopyMedia:    a.media.Copy,
 		sparki.CollectMedia: a.media.Collect,
+		sparki.Prune:        a.db.Prune,
 	}, a.log)
 	if err := jobs.Start(); err != nil {
 		return err
 	}
 	defer jobs.Stop()
 	a.log.Info("working")
-	sweep := &worker.Sweep{Due: a.due, Signals: a.signals, Log: a.log, Schedule: func(ctx context.Context) error {
+	sweep := &worker.Sweep{Due: a.due, Client: a.bells, Server: jobs, Log: a.log, Schedule: func(ctx context.Context) error {
 		return a.listings.StartDueCrawls(ctx, integrations.IncrementalEvery, integrations.FullEvery)
 	}}
 	sweep.Run(ctx, a.sweepEvery)
@@ -175,12 +183,15 @@ func runServe(ctx context.Context, call *invocation) error {
 		if err != nil {
 			return fmt.Errorf("LISTEN_ADDR: %w", err)
 		}
-		return a.serve(ctx, listener, homeFacts(a.config.PublicAPIURL), false)
+		a.drain = drain
+		return a.measured(ctx, func(ctx context.Context) error {
+			return a.serve(ctx, listener, homeFacts(a.config.PublicAPIURL), false)
+		})
 	})
 }
 
 func runWorker(ctx context.Context, call *invocation) error {
-	return call.withApp(ctx, "worker", func(a *app) error { return a.work(ctx) })
+	return call.withApp(ctx, "worker", func(a *app) error { return a.measured(ctx, a.work) })
 }
 
 func (call *invocation) withApp(ctx context.Context, name string, f func(*app) error) error {

@@ -31,6 +31,7 @@ type config struct {
 	AllowPrivateUpstreams bool     `env:"ALLOW_PRIVATE_UPSTREAMS" envDefault:"false"`
 	MediaURL              string   `env:"MEDIA_URL"`
 	CRMRateLimit          float64  `env:"CRM_RATE_LIMIT" envDefault:"50"`
+	MetricsAddr           string   `env:"METRICS_ADDR"`
 	LogLevel              string   `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat             string   `env:"LOG_FORMAT" envDefault:"text"`
 
@@ -103,9 +104,11 @@ func malformed(err error) error {
 }
 
 func (c *config) check() error {
-	_, port, err := net.SplitHostPort(c.ListenAddr)
-	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
+	if !isAddress(c.ListenAddr) {
 		return errors.New("LISTEN_ADDR is malformed: want host:port")
+	}
+	if c.MetricsAddr != "" && !isAddress(c.MetricsAddr) {
+		return errors.New("METRICS_ADDR is malformed: want host:port")
 	}
 	if c.PublicAPIURL == "" {
 		c.PublicAPIURL = "http://" + c.ListenAddr
@@ -146,6 +149,13 @@ func (c *config) check() error {
 		}
 	}
 	return nil
+}
+
+// isAddress says whether one can listen on a text: host:port, the host may be empty.
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	_, bad := strconv.ParseUint(port, 10, 16)
+	return err == nil && bad == nil
 }
 
 // logger writes to stderr, so that stdout carries nothing but a command's result.

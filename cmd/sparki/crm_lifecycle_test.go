@@ -400,7 +400,7 @@ func TestMassMissing(t *testing.T) {
 			h.office.change(t, gone[39], `{"price": 654321}`)
 			h.refreshed(t, gone[39])
 			approved, refused := approve(t, h, r.ID, true)
-			if approved.State != "SUCCEEDED" || len(refused) > 0 || approved.Deactivated != 39 {
+			if approved = h.runUntil(t, r.ID, "SUCCEEDED", "FAILED"); approved.State != "SUCCEEDED" || len(refused) > 0 || approved.Deactivated != 39 {
 				t.Errorf("approved, the crawl is %s, %d deactivated, %v", approved.State, approved.Deactivated, refused)
 			}
 			for n, object := range gone {

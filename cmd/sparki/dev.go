@@ -75,7 +75,7 @@ func runDev(ctx context.Context, call *invocation) error {
 		return err
 	}
 	defer a.close()
-	return a.dev(ctx, call, dir, listener)
+	return a.measured(ctx, func(ctx context.Context) error { return a.dev(ctx, call, dir, listener) })
 }
 
 // dev serves and works until the context ends or one of them fails.

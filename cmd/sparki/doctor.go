@@ -115,7 +115,7 @@ func (d *doctor) checkRedis(ctx context.Context, c *config) {
 	client := redis.NewClient(options)
 	defer client.Close()
 	if err := client.Ping(ctx).Err(); err != nil {
-		d.check("redis", errors.New("does not answer; webhooks and queries go on, jobs wait"))
+		d.check("redis", errors.New("does not answer; everything goes on, but jobs and live updates come up to ten seconds late"))
 		return
 	}
 	d.check("redis", nil)

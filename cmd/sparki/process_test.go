@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -23,6 +22,7 @@ func TestProcesses(t *testing.T) {
 	path := build(t)
 	for name, test := range map[string]func(*testing.T, *program){
 		"Road": testRoad, "Crawl": testCrawl, "Commands": testCommands, "Environment": testEnvironment, "Doctor": testDoctor,
+		"Metrics": testMetrics,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -237,6 +237,7 @@ func testEnvironment(t *testing.T, p *program) {
 	const canary = "s3cr3t"
 	malformed := map[string][]string{
 		"LISTEN_ADDR":             {"s3cr3t", "127.0.0.1", "127.0.0.1:s3cr3t", "127.0.0.1:99999"},
+		"METRICS_ADDR":            {"s3cr3t", "127.0.0.1", "127.0.0.1:s3cr3t", ":99999"},
 		"PUBLIC_API_URL":          {"s3cr3t", "ftp://s3cr3t", "https://", "https://api.example/s3cr3t?x", "https://user:s3cr3t@api.example"},
 		"DATABASE_URL":            {"s3cr3t", "postgres://u:s3cr3t@host:port/x", "postgres://u:s3cr3t%zz@127.0.0.1/x", "mysql://s3cr3t"},
 		"REDIS_URL":               {"s3cr3t", "http://:s3cr3t@127.0.0.1", "redis://:s3cr3t@127.0.0.1/x", "redis://:s3cr3t%zz@127.0.0.1"},
@@ -330,13 +331,7 @@ func testDoctor(t *testing.T, p *program) {
 
 // dev runs on a machine with nothing prepared, keeps its data, and leaves no process behind.
 func testDev(t *testing.T, p *program) {
-	parent := t.TempDir()
-	for dir := parent; dir != os.TempDir(); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil { // Postgres runs as somebody else when we are root
-			t.Fatal(err)
-		}
-	}
-	data := filepath.Join(parent, "data")
+	data := filepath.Join(openDir(t), "data")
 	gone := func(why string) {
 		t.Helper()
 		eventually(t, why+": its processes to be gone", func() bool { return len(processesOf(data)) == 0 })

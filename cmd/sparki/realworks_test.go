@@ -77,7 +77,9 @@ func TestRealworksWebhook(t *testing.T) {
 
 	// A forged deletion, title and price come to nothing but a read.
 	before := *h.item(t, k.house)
-	forged := said(func(b map[string]any) { b["deleted"], b["titel"], b["prijs"], b["status"] = true, "Paleis", 1, "VERKOCHT" })
+	forged := said(func(b map[string]any) {
+		b["deleted"], b["titel"], b["prijs"], b["status"] = true, "Paleis", 1, "VERKOCHT"
+	})
 	if s := h.settled(t, deliveryID(t, post(path, forged))); s.Outcome != "PROCESSED" {
 		t.Errorf("forged: %s %q", s.Outcome, s.Reason)
 	}

@@ -112,6 +112,21 @@ func portOf(u *url.URL) string {
 	}
 }
 
+// IsMediaURL says whether a URL that a CRM gives a medium may be shown and fetched: https, on the usual
+// port, at a host with a name. allowPrivate allows plain http, any port and literal addresses, as in
+// Policy. The addresses behind the name are the transport's to refuse.
+func IsMediaURL(raw string, allowPrivate bool) bool {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Hostname() == "" || u.User != nil: // net/http would send a name and password along
+		return false
+	case allowPrivate:
+		return u.Scheme == "https" || u.Scheme == "http"
+	}
+	host := strings.ToLower(u.Hostname())
+	return u.Scheme == "https" && (u.Port() == "" || u.Port() == "443") && !isLiteral(host) && strings.Contains(strings.TrimSuffix(host, "."), ".")
+}
+
 // plainPath says whether a path means the same to every server: no encoded characters, no steps
 // up or on the spot.
 func plainPath(u *url.URL) bool {

@@ -193,3 +193,19 @@ func FuzzCheckBaseURL(f *testing.F) {
 		}
 	})
 }
+
+func TestIsMediaURL(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string][2]bool{ // in public, and with AllowPrivate
+		"https://fotos.example.nl/a.jpg?x=1#y": {true, true}, "https://fotos.example.nl:443/": {true, true}, "HTTPS://FOTOS.EXAMPLE.NL/": {true, true},
+		"http://fotos.example.nl/a.jpg": {false, true}, "https://fotos.example.nl:8443/": {false, true}, "http://127.0.0.1:8080/a": {false, true},
+		"https://127.0.0.1/a": {false, true}, "https://[::1]/": {false, true}, "https://[::ffff:10.0.0.1]/": {false, true}, "https://2130706433/": {false, true},
+		"https://0x7f.1/": {false, true}, "https://169.254.169.254/latest": {false, true}, "https://localhost/a": {false, true}, "https://localhost./a": {false, true},
+		"https://user:pass@fotos.example.nl/": {false, false}, "javascript:alert(1)": {false, false}, "data:text/html,x": {false, false}, "//fotos.example.nl/a": {false, false},
+		"file:///etc/passwd": {false, false}, "ftp://fotos.example.nl/": {false, false}, "https://": {false, false}, "": {false, false}, "https://fotos.example.nl/\x00": {false, false},
+	} {
+		if public, private := rest.IsMediaURL(raw, false), rest.IsMediaURL(raw, true); public != want[0] || private != want[1] {
+			t.Errorf("%q: %t in public, %t with AllowPrivate", raw, public, private)
+		}
+	}
+}

@@ -47,6 +47,10 @@ type Config struct {
 	// those are BAD_USER_INPUT already. nil hides every error without an extensions.code and logs it.
 	Errors graphql.ErrorPresenterFunc
 
+	// Field sees every field being resolved, and may answer with a graphql.Marshaler in place of what the field's resolver
+	// says, so that the executor does not look below it. nil leaves all to the executor.
+	Field graphql.FieldMiddleware
+
 	// Recover turns a panic into an error, which goes through Errors. nil logs it with its stack.
 	Recover graphql.RecoverFunc
 
@@ -139,6 +143,9 @@ func New(c Config) *Handler {
 	h.executor.SetErrorPresenter(h.present)
 	h.executor.SetRecoverFunc(h.recovered)
 	h.executor.SetQueryCache(prepared{})
+	if c.Field != nil {
+		h.executor.AroundFields(c.Field)
+	}
 	return h
 }
 

@@ -17,7 +17,6 @@ import (
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/listings"
 	"sparki.app/integrations/media"
-	"sparki.app/integrations/providers/all"
 	"sparki.app/integrations/providers/rest"
 	"sparki.app/integrations/pubsub"
 	"sparki.app/integrations/resolvers"
@@ -85,7 +84,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 	a.signals = signals{a.bells, a.broker}
 	a.tokens = &auth.Tokens{DB: a.db}
 	a.integrations = &integrations.Service{
-		DB: a.db, Keys: c.keys, Providers: all.List(), Signals: a.signals, Log: log,
+		DB: a.db, Keys: c.keys, Providers: c.providers, Signals: a.signals, Log: log,
 		Policy:    rest.Policy{Hosts: c.CRMHosts, AllowPrivate: c.AllowPrivateUpstreams},
 		Live:      rest.Transport(rest.Options{AllowPrivate: c.AllowPrivateUpstreams}),
 		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},

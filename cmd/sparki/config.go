@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sparki.app/integrations/integrations"
+	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/all"
 	"sparki.app/integrations/pubsub"
 )
 
@@ -39,6 +41,7 @@ type config struct {
 	logLevel    slog.Level
 	redisPrefix string          // keeps our keys on a shared Redis apart from others'
 	tracer      pgx.QueryTracer // sees every SQL statement; nil but in tests
+	providers   []providers.Provider
 }
 
 // maxRate is far above what any CRM takes.
@@ -87,7 +90,7 @@ func (call *invocation) configure(name string, required []string, define func(*f
 			return nil, fmt.Errorf("%s is missing: set it in the environment, see .env.example", variable)
 		}
 	}
-	c := &config{redisPrefix: "sparki:"}
+	c := &config{redisPrefix: "sparki:", providers: all.List()}
 	if err := env.ParseWithOptions(c, env.Options{Environment: values}); err != nil {
 		return nil, malformed(err)
 	}

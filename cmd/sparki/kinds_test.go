@@ -118,7 +118,7 @@ var kinds = []kind{{
 		"Secret":    {`{"confidential": true}`, `{"confidential": false}`, "NOT_AVAILABLE"},
 	},
 	refusals: map[string]refusal{
-		"Forbidden": {onList, 403, "MISCONFIGURED", "API Wonen"},
+		"Forbidden": {onList, 403, "MISCONFIGURED", "API base URL"},
 		"Refused":   {onList, 400, "OK", "refuses the call"},
 		"Conflict":  {onList, 409, "OK", "refuses the call"},
 		"SignedOut": {func(kind) string { return "/" }, 401, "UNAUTHORIZED", "API token"},

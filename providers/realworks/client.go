@@ -170,7 +170,7 @@ func listFrom(answer []byte) (gjson.Result, error) {
 func (c *conn) firstPage(ctx context.Context, api *objectAPI, query string) (said gjson.Result, version string, err error) {
 	for _, version = range api.versions {
 		said, err = c.list(ctx, api, version, query)
-		if !isMissing(err) {
+		if rest.CodeOf(err) != codeNoPath {
 			break
 		}
 	}

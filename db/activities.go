@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -118,4 +119,9 @@ func ParseActivityCursor(cursor string) (int64, error) {
 		}
 	}
 	return 0, sparki.Errorf(sparki.Invalid, "after: this is no cursor of an activity")
+}
+
+// Now is the database's clock: leases, due times and reads are compared by no other.
+func (d *DB) Now(ctx context.Context) (now time.Time, err error) {
+	return now, classify(d.pool.QueryRow(ctx, `select clock_timestamp()`).Scan(&now))
 }

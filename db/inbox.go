@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,9 +81,13 @@ func deliveryArgs(portal uuid.UUID, deliveries []*sparki.Delivery) []any {
 	for i, d := range deliveries {
 		ids[i], integrations[i], bodies[i], signed[i], counts[i] = d.ID, d.IntegrationID, d.Body, d.Signed, int32(len(d.Messages))
 		outcomes[i], reasons[i], replays[i] = string(d.Outcome), clean(d.Reason), d.ReplayOf
-		for _, m := range d.Messages {
+		for n, m := range d.Messages {
+			id := clean(m.ExternalID)
+			if id == "" {
+				id = d.ID.String() + " " + strconv.Itoa(n)
+			}
 			owners, parents = append(owners, d.IntegrationID), append(parents, d.ID)
-			external, kinds = append(external, clean(m.ExternalID)), append(kinds, string(m.Kind))
+			external, kinds = append(external, id), append(kinds, string(m.Kind))
 			types, objects, notes = append(types, m.Ref.Type), append(objects, clean(m.Ref.ID)), append(notes, clean(m.Ref.Note))
 			out, why = append(out, string(m.Outcome)), append(why, clean(m.Reason))
 		}

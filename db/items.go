@@ -134,7 +134,11 @@ var upsertItems = func() string {
 		param(c.name, "text")
 	}
 	for _, name := range names[3:] { // all but the key
-		sets = append(sets, name+" = excluded."+name)
+		value := "excluded." + name
+		if name == "provenance" { // who maps a stored answer again does not know it
+			value = "coalesce(excluded.provenance, items.provenance)"
+		}
+		sets = append(sets, name+" = "+value)
 	}
 	list := strings.Join(names, ", ")
 	return `

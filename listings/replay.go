@@ -35,6 +35,9 @@ func (s *Service) Replay(ctx context.Context, who *sparki.Principal, id uuid.UUI
 		again.Outcome, again.Reason = sparki.OutcomeFailed, "the body cannot be read"
 	}
 	for n := range again.Messages {
+		if again.Messages[n].ExternalID == "" {
+			continue // never a double
+		}
 		again.Messages[n].ExternalID += " replayed as " + again.NodeID()
 	}
 	if err := s.DB.KeepDeliveries(ctx, []*sparki.Delivery{again}); err != nil {

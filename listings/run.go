@@ -116,7 +116,8 @@ type page struct {
 	objects   objects
 }
 
-// objects are what was read one by one: found, or failed so that they need a fetch of their own.
+// objects are what was read, with the list or one by one: found, or failed so that they need a fetch of
+// their own.
 type objects struct {
 	found  []reading
 	failed []sparki.Ref
@@ -134,6 +135,10 @@ func (r *running) page(ctx context.Context, cursor string) (*page, error) {
 	if r.Run.Since != nil {
 		crawl.Since = *r.Run.Since
 	}
+	listed, err := r.DB.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
 	list, err := r.conn.Page(ctx, crawl)
 	if err != nil {
 		return nil, err
@@ -144,15 +149,28 @@ func (r *running) page(ctx context.Context, cursor string) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
+	whole := make(map[string]*sparki.Found, len(list.Found))
+	for _, found := range list.Found {
+		whole[found.Ref.Key()] = found
+	}
+	var given []reading
 	var changed []sparki.Ref
 	for _, ref := range p.Refs {
-		if before, stored := known[ref.Key()]; !stored || !current(before, ref) {
+		before, stored := known[ref.Key()]
+		switch found := whole[ref.Key()]; {
+		case stored && current(before, ref):
+			p.unchanged++
+		case found != nil:
+			given = append(given, reading{found, listed})
+		default:
 			changed = append(changed, ref)
 		}
 	}
-	p.unchanged = len(p.Refs) - len(changed)
-	p.objects, err = r.readAll(ctx, changed, now)
-	return p, err
+	if p.objects, err = r.readAll(ctx, changed, now); err != nil {
+		return nil, err
+	}
+	p.objects.found = append(p.objects.found, given...)
+	return p, nil
 }
 
 // savePage stores the run's progress and place with what was read.
@@ -188,7 +206,7 @@ func unique(refs []sparki.Ref) (out []sparki.Ref, newest *time.Time) {
 func current(before db.KnownItem, row sparki.Ref) bool {
 	return before.SyncError == nil && before.SourceModifiedAt != nil && !row.ModifiedAt.IsZero() &&
 		before.SourceModifiedAt.Equal(row.ModifiedAt.Truncate(time.Microsecond)) && // Postgres keeps microseconds
-		(before.InactiveReason == nil || *before.InactiveReason != sparki.ReasonDeleted)
+		(before.InactiveReason == nil || *before.InactiveReason != sparki.ReasonDeleted && *before.InactiveReason != sparki.ReasonFilteredOut)
 }
 
 // save stores objects, with whatever else store writes, in one transaction. An object that could not

@@ -19,7 +19,8 @@ type Provider interface {
 	Info() Info
 	// Changes verifies a webhook delivery and reads what it hints at, in the order of the body.
 	//   - ErrUnverified: the signature is wrong, missing or not configured; nothing else may be said.
-	//   - ErrUnreadable: it is authentic but cannot be read; it is kept as FAILED.
+	//   - ErrUnreadable: it cannot be read. An authentic one is kept as FAILED; where the CRM does not
+	//     sign, nothing says that it is the CRM's, and it is refused.
 	//   - nil: every message has its own verdict, see sparki.Message.Outcome.
 	Changes(s sparki.Settings, header http.Header, body []byte) ([]sparki.Message, error)
 	// Messages reads a body that was verified before, as Changes does: for a replay.
@@ -110,6 +111,8 @@ type Crawl struct {
 type Page struct {
 	// Refs may repeat objects of earlier pages.
 	Refs []sparki.Ref
+	// Found are those of these objects that the list gave whole; they need not be read again.
+	Found []*sparki.Found
 	// Next is the cursor of the page that follows; "" after the last one.
 	Next string
 	// Total is how many objects there are in all; -1 when the CRM does not tell.

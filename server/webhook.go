@@ -59,6 +59,8 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 			tooMany(w, s.webhooks)
 		case errors.Is(err, providers.ErrUnverified):
 			refuse(w, http.StatusUnauthorized, "the signature does not verify")
+		case errors.Is(err, providers.ErrUnreadable):
+			refuse(w, http.StatusBadRequest, "the body is not a JSON object")
 		case sparki.KindOf(err) == sparki.NotFound:
 			refuse(w, http.StatusNotFound, "there is no integration with this id")
 		case r.Context().Err() != nil: // the sender is gone
@@ -98,10 +100,10 @@ func (s *Server) unread(w http.ResponseWriter, err error) {
 }
 
 // delivery reads what a request hints at. What is authentic but cannot be read is kept as FAILED: a
-// refusal would be sent again for ever.
+// refusal would be sent again for ever. What nobody signed and cannot be read is ErrUnreadable.
 func (s *Server) delivery(ctx context.Context, r *http.Request, provider providers.Provider, signed bool, body []byte) (*sparki.Delivery, error) {
 	integration, messages, err := s.Integrations.Webhook(ctx, provider, r.PathValue("id"), r.Header, body)
-	if err != nil && !errors.Is(err, providers.ErrUnreadable) {
+	if err != nil && !(signed && errors.Is(err, providers.ErrUnreadable)) {
 		return nil, err
 	}
 	d := &sparki.Delivery{ID: sparki.NewID(), PortalID: integration.PortalID, IntegrationID: integration.ID, Body: body}

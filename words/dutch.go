@@ -117,6 +117,12 @@ var dutch = joined(map[string]string{
 	"the URL must begin with https://":                                                     "de URL moet met https:// beginnen",
 	"the URL names no host":                                                                "de URL noemt geen server",
 	"the URL must not hold a user name or password":                                        "de URL mag geen gebruikersnaam of wachtwoord bevatten",
+	"the URL has another scheme than the API base URL":                                     "de URL heeft een ander schema dan de API-basis-URL",
+	"the URL has another host than the API base URL":                                       "de URL heeft een andere server dan de API-basis-URL",
+	"the URL has another port than the API base URL":                                       "de URL heeft een andere poort dan de API-basis-URL",
+	"the URL does not lie below the API base URL":                                          "de URL ligt niet onder de API-basis-URL",
+	"another run is under way":                                                             "er loopt al een andere synchronisatie",
+	"the URL must end before #":                                                            "de URL moet ophouden voor #",
 	"the URL must end before ? and #":                                                      "de URL moet ophouden voor ? en #",
 	"the URL's path must be plain, without percent signs, semicolons and steps such as ..": "het pad van de URL moet eenvoudig zijn, zonder procenttekens, puntkomma's en stappen als ..",
 	"the URL must name a host, not an address":                                             "de URL moet een server bij naam noemen, niet bij adres",
@@ -212,7 +218,7 @@ var dutch = joined(map[string]string{
 	"%s broke off its answer":                                                              "%s brak het antwoord af",
 	"%s cannot be reached":                                                                 "%s is niet te bereiken",
 	"the address of %s cannot be read":                                                     "het adres van %s is niet te lezen",
-}, dutchKolibri)
+}, dutchKolibri, dutchRealworks)
 
 func joined(parts ...map[string]string) map[string]string {
 	all := map[string]string{}

@@ -17,7 +17,6 @@ import (
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/listings"
 	"sparki.app/integrations/media"
-	"sparki.app/integrations/providers/all"
 	"sparki.app/integrations/providers/rest"
 	"sparki.app/integrations/pubsub"
 	"sparki.app/integrations/resolvers"
@@ -92,7 +91,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 		a.tokens.OIDC = auth.NewOIDC(c.OIDCIssuer, c.OIDCAudience)
 	}
 	a.integrations = &integrations.Service{
-		DB: a.db, Keys: c.keys, Providers: all.List(), Signals: a.signals, Log: log,
+		DB: a.db, Keys: c.keys, Providers: c.providers, Signals: a.signals, Log: log,
 		Policy:    rest.Policy{Hosts: c.CRMHosts, AllowPrivate: c.AllowPrivateUpstreams},
 		Live:      rest.Transport(rest.Options{AllowPrivate: c.AllowPrivateUpstreams}),
 		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},

@@ -19,6 +19,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sparki.app/integrations/integrations"
+	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/all"
 	"sparki.app/integrations/pubsub"
 	"sparki.app/integrations/server"
 	"sparki.app/integrations/server/gql"
@@ -54,6 +56,7 @@ type config struct {
 	operations  []string        // of OPERATIONS_FILE; nil to serve all
 	limits      gql.Limits      // besides those above; defaults but in tests
 	tracer      pgx.QueryTracer // sees every SQL statement; nil but in tests
+	providers   []providers.Provider
 }
 
 // maxRate is far above what any CRM takes.
@@ -103,7 +106,7 @@ func (call *invocation) configure(name string, required []string, define func(*f
 			return nil, fmt.Errorf("%s is missing: set it in the environment, see .env.example", variable)
 		}
 	}
-	c := &config{redisPrefix: "sparki:"}
+	c := &config{redisPrefix: "sparki:", providers: all.List()}
 	if err := env.ParseWithOptions(c, env.Options{Environment: values}); err != nil {
 		return nil, malformed(err)
 	}

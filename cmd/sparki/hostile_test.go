@@ -134,7 +134,7 @@ func TestHostileListings(t *testing.T) {
 			t.Errorf("%s: say in speakers how its objects name a title, a text, a price, a place and media", provider)
 		}
 	}
-	h := newBigHook(t, len(hostile))
+	h := newBigHookOf(t, kinds[0], len(hostile))
 	objects := map[string]string{}
 	var messages []kolibri.WebhookMessage
 	for name, c := range hostile {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sparki.app/integrations/providers/kolibri"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // The real binary, in as many processes as the office has in production.
@@ -133,7 +134,7 @@ func testCrawl(t *testing.T, p *program) {
 	if err := kolibri.SeedObjects(t.Context(), o.store, objects, 0); err != nil {
 		t.Fatal(err)
 	}
-	o.faults.Add(kolibri.Fault{Path: "/ObjectAssignments", Kind: kolibri.FaultSlow, Delay: 50 * time.Millisecond, Times: -1})
+	o.faults.Add(mockkit.Fault{Path: "/ObjectAssignments", Kind: mockkit.FaultSlow, Delay: 50 * time.Millisecond, Times: -1})
 	saved := b.save(t, o.settings(t))
 	if saved.Integration == nil || saved.Integration.Connection.State != "OK" {
 		t.Fatalf("connect: %+v", saved)

@@ -19,6 +19,7 @@ import (
 	"sparki.app/integrations/db/dbtest"
 	"sparki.app/integrations/providers/all"
 	"sparki.app/integrations/providers/kolibri"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // canary listens on loopback and counts who connects.
@@ -290,7 +291,7 @@ func TestSettingsNewHost(t *testing.T) {
 func TestSettingsConnection(t *testing.T) {
 	t.Parallel()
 	b, c := setup(t), newCanary(t)
-	fault := func(f kolibri.Fault) func(*office, map[string]any) {
+	fault := func(f mockkit.Fault) func(*office, map[string]any) {
 		return func(o *office, _ map[string]any) { f.Times = -1; o.faults.Add(f) }
 	}
 	set := func(key string, value any) func(*office, map[string]any) {
@@ -310,9 +311,9 @@ func TestSettingsConnection(t *testing.T) {
 		"AgencyIsNoID":         {set("realEstateAgencyId", "De Wilde Makelaars"), "MISCONFIGURED", "Real estate agency ID"},
 		"AgencyWithoutConsent": {set("realEstateAgencyId", "00000000-0000-4000-8000-00000000000b"), "MISCONFIGURED", "consent"},
 		"OfficeIsNoID":         {set("officeIds", []string{"Utrecht"}), "MISCONFIGURED", "Office IDs"},
-		"MayNotSearch":         {fault(kolibri.Fault{Path: listings, Status: 403}), "MISCONFIGURED", "assignment.search"},
-		"MayNotSeeAgencies":    {fault(kolibri.Fault{Path: agencies, Status: 403}), "MISCONFIGURED", "realestateagency.search"},
-		"TokenRefused":         {fault(kolibri.Fault{Path: agencies, Status: 401}), "UNAUTHORIZED", "belong together"},
+		"MayNotSearch":         {fault(mockkit.Fault{Path: listings, Status: 403}), "MISCONFIGURED", "assignment.search"},
+		"MayNotSeeAgencies":    {fault(mockkit.Fault{Path: agencies, Status: 403}), "MISCONFIGURED", "realestateagency.search"},
+		"TokenRefused":         {fault(mockkit.Fault{Path: agencies, Status: 401}), "UNAUTHORIZED", "belong together"},
 		"NoAPIThere": {func(o *office, s map[string]any) { s["apiBaseUrl"] = o.url + "/elsewhere" },
 			"MISCONFIGURED", "API base URL"},
 		"NoTokensThere": {func(o *office, s map[string]any) { s["tokenUrl"] = o.url + "/elsewhere" },
@@ -320,23 +321,23 @@ func TestSettingsConnection(t *testing.T) {
 		"Away": {func(_ *office, s map[string]any) {
 			s["apiBaseUrl"], s["tokenUrl"] = "http://127.0.0.1:1", "http://127.0.0.1:1/connect/token"
 		}, "UNREACHABLE", "cannot be reached"},
-		"Slow":          {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultSlow, Delay: time.Minute}), "UNREACHABLE", "in time"},
-		"Drips":         {fault(kolibri.Fault{Path: listings, Kind: kolibri.FaultDrip, Delay: time.Second}), "UNREACHABLE", "in time"},
-		"SlowTokens":    {fault(kolibri.Fault{Path: token, Kind: kolibri.FaultSlow, Delay: time.Minute}), "UNREACHABLE", "in time"},
-		"HTML":          {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultHTML, Status: 200}), "UNREACHABLE", "cannot be read"},
-		"HTML500":       {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultHTML}), "UNREACHABLE", "at the moment"},
-		"HTML404":       {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultHTML, Status: 404}), "MISCONFIGURED", "API base URL"},
-		"HTMLForTokens": {fault(kolibri.Fault{Path: token, Kind: kolibri.FaultHTML, Status: 200}), "UNREACHABLE", "cannot be read"},
-		"Huge":          {fault(kolibri.Fault{Path: listings, Kind: kolibri.FaultHuge}), "UNREACHABLE", "too large"},
-		"Reset":         {fault(kolibri.Fault{Path: listings, Kind: kolibri.FaultReset}), "UNREACHABLE", "broke off"},
-		"Truncated":     {fault(kolibri.Fault{Path: listings, Kind: kolibri.FaultTruncated}), "UNREACHABLE", "cannot be read"},
-		"Garbage":       {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultGarbage}), "UNREACHABLE", "cannot be read"},
-		"Empty":         {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultEmpty}), "UNREACHABLE", "cannot be read"},
-		"TooMany":       {fault(kolibri.Fault{Status: 429, RetryAfter: "20"}), "UNREACHABLE", "fewer calls"},
-		"Unavailable":   {fault(kolibri.Fault{Status: 503, RetryAfter: "20"}), "UNREACHABLE", "at the moment"},
-		"Redirect": {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}),
+		"Slow":          {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultSlow, Delay: time.Minute}), "UNREACHABLE", "in time"},
+		"Drips":         {fault(mockkit.Fault{Path: listings, Kind: mockkit.FaultDrip, Delay: time.Second}), "UNREACHABLE", "in time"},
+		"SlowTokens":    {fault(mockkit.Fault{Path: token, Kind: mockkit.FaultSlow, Delay: time.Minute}), "UNREACHABLE", "in time"},
+		"HTML":          {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultHTML, Status: 200}), "UNREACHABLE", "cannot be read"},
+		"HTML500":       {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultHTML}), "UNREACHABLE", "at the moment"},
+		"HTML404":       {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultHTML, Status: 404}), "MISCONFIGURED", "API base URL"},
+		"HTMLForTokens": {fault(mockkit.Fault{Path: token, Kind: mockkit.FaultHTML, Status: 200}), "UNREACHABLE", "cannot be read"},
+		"Huge":          {fault(mockkit.Fault{Path: listings, Kind: mockkit.FaultHuge}), "UNREACHABLE", "too large"},
+		"Reset":         {fault(mockkit.Fault{Path: listings, Kind: mockkit.FaultReset}), "UNREACHABLE", "broke off"},
+		"Truncated":     {fault(mockkit.Fault{Path: listings, Kind: mockkit.FaultTruncated}), "UNREACHABLE", "cannot be read"},
+		"Garbage":       {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultGarbage}), "UNREACHABLE", "cannot be read"},
+		"Empty":         {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultEmpty}), "UNREACHABLE", "cannot be read"},
+		"TooMany":       {fault(mockkit.Fault{Status: 429, RetryAfter: "20"}), "UNREACHABLE", "fewer calls"},
+		"Unavailable":   {fault(mockkit.Fault{Status: 503, RetryAfter: "20"}), "UNREACHABLE", "at the moment"},
+		"Redirect": {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}),
 			"MISCONFIGURED", "another address"},
-		"RedirectedTokens": {fault(kolibri.Fault{Path: token, Kind: kolibri.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}),
+		"RedirectedTokens": {fault(mockkit.Fault{Path: token, Kind: mockkit.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}),
 			"MISCONFIGURED", "token URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -434,8 +435,8 @@ func TestSecretsStayHidden(t *testing.T) {
 			fmt.Fprintf(&answers, "%s %+v\n", got.Data, got.Errors)
 		}
 	}
-	for _, kind := range []kolibri.FaultKind{kolibri.FaultHTML, kolibri.FaultGarbage, kolibri.FaultTruncated, kolibri.FaultReset} {
-		h.office.faults.Add(kolibri.Fault{Kind: kind, Times: 2})
+	for _, kind := range []mockkit.FaultKind{mockkit.FaultHTML, mockkit.FaultGarbage, mockkit.FaultTruncated, mockkit.FaultReset} {
+		h.office.faults.Add(mockkit.Fault{Kind: kind, Times: 2})
 		ask(`mutation ($id: ID!) { checkConnection(integrationId: $id) { integration { connection { state problem } } } }`, map[string]any{"id": h.integration})
 		h.office.faults.Clear()
 	}

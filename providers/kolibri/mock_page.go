@@ -1,28 +1,28 @@
 package kolibri
 
 import (
-	"bytes"
-	"embed"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
-//go:embed mock/page.html mock/page.css
-var mockPageFiles embed.FS
+//go:embed mock/page.html
+var mockPageHTML string
 
 var mockPages = template.Must(template.New("").Funcs(template.FuncMap{
-	"euro":   mockEuro,
+	"euro":   mockkit.Euro,
 	"moment": mockMoment,
-	"day":    func(t time.Time) string { return t.In(mockAmsterdam()).Format("Mon 2 Jan 2006") },
-	"hours":  func(t time.Time) string { return t.In(mockAmsterdam()).Format("15:04") },
-}).ParseFS(mockPageFiles, "mock/page.html"))
+	"day":    func(t time.Time) string { return t.In(mockkit.Amsterdam()).Format("Mon 2 Jan 2006") },
+	"hours":  func(t time.Time) string { return t.In(mockkit.Amsterdam()).Format("15:04") },
+}).Parse(mockPageHTML))
 
 // mockPerPage is how many objects one page shows.
 const mockPerPage = 50
@@ -58,7 +58,7 @@ func (m *Mock) pageObjects(w http.ResponseWriter, r *http.Request, s *mockState)
 	p := mockObjectsPage{
 		Tab: "objects", Message: query.Get("error"), Query: query.Get("q"), State: query.Get("state"),
 		States: append([]string{"archived", "deleted"}, mockEnums["AvailabilityStatus"]...),
-		Total:  len(found), Back: at(page), Towns: mockTownNames(), Sends: m.sender.url != "",
+		Total:  len(found), Back: at(page), Towns: mockTownNames(), Sends: m.sender.URL != "",
 		Types:   []string{"House", "Apartment", "Parking", "Plot", "Office", "RetailSpace", "Other"},
 		Choices: []string{"Available", "UnderOption", "Sold", "Rented", "Withdrawn"},
 	}
@@ -69,7 +69,7 @@ func (m *Mock) pageObjects(w http.ResponseWriter, r *http.Request, s *mockState)
 	if len(p.Objects) > mockPerPage {
 		p.Objects, p.Later = p.Objects[:mockPerPage], at(page+1)
 	}
-	return mockRender(w, "objects", p)
+	return mockkit.Render(w, mockPages, "objects", p)
 }
 
 // mockAgendaLine is an appointment as the page shows it.
@@ -105,7 +105,7 @@ func (m *Mock) pageAgenda(w http.ResponseWriter, _ *http.Request, s *mockState) 
 		}
 		lines = append(lines, line)
 	}
-	return mockRender(w, "agenda", struct {
+	return mockkit.Render(w, mockPages, "agenda", struct {
 		Tab   string
 		Lines []mockAgendaLine
 	}{"agenda", lines})
@@ -126,39 +126,12 @@ func mockLinkNames(links []json.RawMessage) string {
 
 // pageWebhooks shows the log of what was sent.
 func (m *Mock) pageWebhooks(w http.ResponseWriter, _ *http.Request, s *mockState) error {
-	return mockRender(w, "webhooks", struct {
+	return mockkit.Render(w, mockPages, "webhooks", struct {
 		Tab        string
 		URL        string
 		Pending    int
-		Deliveries []mockDelivery
-	}{"webhooks", m.sender.url, m.sender.pending(), s.log()})
-}
-
-// mockRender sends a page. It may load its own style and pictures, and nothing else.
-func mockRender(w http.ResponseWriter, name string, data any) error {
-	var b bytes.Buffer
-	if err := mockPages.ExecuteTemplate(&b, name, data); err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	_, _ = w.Write(b.Bytes())
-	return nil
-}
-
-func (m *Mock) pageStyle(w http.ResponseWriter, _ *http.Request) {
-	style, err := mockPageFiles.ReadFile("mock/page.css")
-	if err != nil {
-		m.fail(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "max-age=60")
-	_, _ = w.Write(style)
+		Deliveries []mockkit.Delivery
+	}{"webhooks", m.sender.URL, m.sender.Pending(), s.log()})
 }
 
 // formChange is a button of the list: its value names the field, and back says where to return.
@@ -203,21 +176,10 @@ func mockForm(w http.ResponseWriter, r *http.Request) (q mockWish, err error) {
 		ListingType: text("listingType"), Town: text("town"), Rent: r.PostForm.Get("rent") == "true",
 	}
 	if v := text("price"); v != nil {
-		price := mockPrice(*v)
+		price := mockkit.Price(*v)
 		q.Price = &price
 	}
 	return q, nil
-}
-
-var mockDecimalPoint = regexp.MustCompile(`^\d+\.\d\d?$`)
-
-// mockPrice reads an amount as people write it: 585000, 585.000, € 1.250,50 or 1250.50.
-func mockPrice(text string) json.Number {
-	text = strings.NewReplacer(" ", "", "€", "").Replace(text)
-	if !mockDecimalPoint.MatchString(text) {
-		text = strings.NewReplacer(".", "", ",", ".").Replace(text)
-	}
-	return json.Number(text)
 }
 
 // formDone goes back to the list, at the object that was changed, with what was wrong if anything was.
@@ -247,21 +209,6 @@ func (m *Mock) formDone(w http.ResponseWriter, r *http.Request, id string, err e
 	return nil
 }
 
-// mockEuro writes an amount in the Dutch way: 585.000.
-func mockEuro(amount *json.Number) string {
-	if amount == nil {
-		return "–"
-	}
-	whole, cents, _ := strings.Cut(amount.String(), ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "." + whole[i:]
-	}
-	if strings.Trim(cents, "0") != "" {
-		whole += "," + (cents + "0")[:2]
-	}
-	return "€ " + whole
-}
-
 // mockMoment writes a time as an office reads it.
 func mockMoment(v any) string {
 	t, ok := v.(time.Time)
@@ -271,5 +218,5 @@ func mockMoment(v any) string {
 	if !ok || t.IsZero() {
 		return "–"
 	}
-	return t.In(mockAmsterdam()).Format("2 Jan 2006 15:04:05")
+	return t.In(mockkit.Amsterdam()).Format("2 Jan 2006 15:04:05")
 }

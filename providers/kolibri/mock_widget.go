@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockWidgetFor is how long a widget's address of the mock is good; assumed.
@@ -63,14 +65,14 @@ func (m *Mock) validateSignature(w http.ResponseWriter, r *http.Request, s *mock
 		valid = valid || err == nil && m.now().Unix() < minutes*60 && fields["keyversion"] == "1" &&
 			mockEqual(fields["key"], c.widgetAppClientKey()) && mockEqual(fields["signature"], c.signWidget(text))
 	}
-	return mockAnswer(w, map[string]bool{"isValid": valid})
+	return mockkit.Answer(w, map[string]bool{"isValid": valid})
 }
 
 // openWidget leads to the widget of an object, as Kolibri's page does in a frame.
 func (m *Mock) openWidget(w http.ResponseWriter, r *http.Request, s *mockState) error {
 	q := r.URL.Query()
-	callback := strings.Replace(m.sender.url, "/webhooks/", "/widgets/", 1)
-	if callback == "" || callback == m.sender.url {
+	callback := strings.Replace(m.sender.URL, "/webhooks/", "/widgets/", 1)
+	if callback == "" || callback == m.sender.URL {
 		return mockNotFound("No widget is configured.")
 	}
 	kind := q.Get("entityType")

@@ -7,6 +7,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +61,8 @@ type Call struct {
 	// personal data. Its segments are escaped.
 	Path  string
 	Query url.Values
+	// RawQuery is sent as it is, in place of Query: what a CRM wrote itself.
+	RawQuery string
 	// Header is sent beside Accept and Content-Type; credentials belong here.
 	Header http.Header
 	Body   []byte
@@ -155,8 +158,8 @@ func (c *Client) withoutSecrets(call Call, body []byte) []byte {
 
 func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) {
 	target := c.Base + call.Path
-	if len(call.Query) > 0 {
-		target += "?" + call.Query.Encode()
+	if query := cmp.Or(call.RawQuery, call.Query.Encode()); query != "" {
+		target += "?" + query
 	}
 	req, err := http.NewRequestWithContext(ctx, call.Method, target, bytes.NewReader(call.Body))
 	if err != nil {

@@ -89,6 +89,19 @@ func TestDoSends(t *testing.T) {
 	}
 }
 
+func TestRawQueryIsSentAsItIs(t *testing.T) {
+	t.Parallel()
+	sent := ""
+	c := &rest.Client{Name: "CRM", Base: "https://crm.example", Transport: rest.Local(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent = r.URL.RequestURI()
+		_, _ = io.WriteString(w, "{}")
+	}))}
+	const query = "types=a,b&from=2026-01-01+10:00:00&x=%2E"
+	if _, err := c.Do(t.Context(), rest.Call{Method: http.MethodGet, Path: "/list", RawQuery: query}); err != nil || sent != "/list?"+query {
+		t.Errorf("sent %s, %v", sent, err)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	kinds := map[int]sparki.Kind{

@@ -96,7 +96,7 @@ func (m *Mock) next(r *http.Request, last int64, without []string) string {
 	if query != "" {
 		query += "&"
 	}
-	return m.baseURL + r.URL.EscapedPath() + "?" + query + "vanaf=" + strconv.FormatInt(last, 10)
+	return m.site.URL + r.URL.EscapedPath() + "?" + query + "vanaf=" + strconv.FormatInt(last, 10)
 }
 
 // listObjects lists the objects of an API in one of its views. List elements are full objects.

@@ -61,7 +61,7 @@ func (m *Mock) listAgenda(w http.ResponseWriter, r *http.Request, s *mockState, 
 	var rows []mockRow
 	for _, e := range s.agenda {
 		if keep(e) && m.readable(s, e) && filter.matches(e) {
-			rows = append(rows, mockRow{e.item.ID, e.doc.Entity})
+			rows = append(rows, mockRow{e.item.ID, e.body(s)})
 		}
 	}
 	m.answerPage(w, r, s, rows, cursor)
@@ -101,7 +101,7 @@ func (m *Mock) readAgendaItem(w http.ResponseWriter, r *http.Request, s *mockSta
 	if e == nil || e.doc.Afdeling != r.PathValue("afdeling") || !m.readable(s, e) {
 		return mockNoAgendaItem(id)
 	}
-	mockkit.Write(w, http.StatusOK, e.doc.Entity)
+	mockkit.Write(w, http.StatusOK, e.body(s))
 	return nil
 }
 

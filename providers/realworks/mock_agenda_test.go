@@ -178,6 +178,14 @@ func TestMockAgendaLists(t *testing.T) {
 	if got := r.rows("/agenda/v3/afdeling/935001"); len(got) != 4 {
 		t.Errorf("%d items in the window", len(got))
 	}
+
+	// And without what an item says.
+	item := r.call(200, "POST", "/agenda/v3", mockAppointment(nil))
+	r.call(200, "POST", "/admin/release", mockFields{"daysAhead": 0, "daysBack": 0, "hideExtraInfo": true})
+	bare := r.get("/agenda/v3/afdeling/935001/agenda/" + fmt.Sprint(item["id"]))
+	if bare["extraInfo"] != nil || bare["locatie"] != nil || bare["korteOmschrijving"] != item["korteOmschrijving"] {
+		t.Errorf("item without extra info: %v", bare)
+	}
 }
 
 // TestMockAgendaConcurrency: many creates at once give as many items with ids of their own.

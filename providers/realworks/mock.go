@@ -114,10 +114,10 @@ func (m *Mock) routes() *http.ServeMux {
 
 	// Who has a token for the API.
 	for _, api := range mockAPIs {
-		for i, view := range api.views {
+		for _, view := range api.views {
 			list := "/" + api.kind + "/v" + string(view.version) + "/" + api.resource
-			mux.HandleFunc("GET "+list, m.authorized(api.kind, m.listObjects(api, i)))
-			mux.HandleFunc("GET "+list+"/{afdeling}/{object}", m.authorized(api.kind, m.readObject(api, i)))
+			mux.HandleFunc("GET "+list, m.authorized(api.kind, m.listObjects(api, view)))
+			mux.HandleFunc("GET "+list+"/{afdeling}/{object}", m.authorized(api.kind, m.readObject(api, view)))
 		}
 	}
 	agenda := func(pattern string, h mockHandler) {

@@ -61,11 +61,10 @@ func (m *Mock) listAgenda(w http.ResponseWriter, r *http.Request, s *mockState, 
 	var rows []mockRow
 	for _, e := range s.agenda {
 		if keep(e) && m.readable(s, e) && filter.matches(e) {
-			rows = append(rows, mockRow{e.item.ID, e.body(s)})
+			rows = append(rows, mockRow{e.item.ID, mockBody(e.body(s))})
 		}
 	}
-	m.answerPage(w, r, s, rows, cursor)
-	return nil
+	return m.answerPage(w, r, s, rows, cursor, "aantal") // which the live API does not repeat here
 }
 
 func (m *Mock) listAfdelingAgenda(w http.ResponseWriter, r *http.Request, s *mockState) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -30,11 +29,9 @@ type Mock struct {
 	Quirks WebhookQuirks
 
 	mirror      mockkit.Mirror[*mockEntry, mockState]
-	baseURL     string
-	basePath    string // the path of baseURL: "" or "/mock/kolibri"
+	site        mockkit.Site
 	mediaPrefix []byte // how the URLs of the mock's own media begin when served, with the quote before
 	api         *http.ServeMux
-	origin      *http.CrossOriginProtection
 	sender      mockkit.Sender[WebhookMessage]
 	pictures    mockkit.Pictures
 	now         func() time.Time
@@ -47,18 +44,10 @@ func newMock(o providers.MockOptions) providers.Mock {
 	m := &Mock{
 		TokenLifetime: time.Hour,
 		Pace:          mockkit.DefaultPace,
-		baseURL:       strings.TrimSuffix(o.BaseURL, "/"),
-		origin:        http.NewCrossOriginProtection(),
+		site:          mockkit.NewSite(o.BaseURL),
 		now:           time.Now,
 	}
-	if u, err := url.Parse(m.baseURL); err == nil {
-		m.basePath = u.Path
-		if u.Host != "" {
-			// Behind a proxy the Host header need not be the one the browser sees.
-			_ = m.origin.AddTrustedOrigin(u.Scheme + "://" + u.Host)
-		}
-	}
-	base, _ := json.Marshal(m.baseURL)
+	base, _ := json.Marshal(m.site.URL)
 	m.mediaPrefix = append(base[:len(base)-1], "/media/"...)
 	m.Faults.Refusal = mockRefusal
 	m.mirror.Store, m.mirror.Kinds = o.Store, mockKinds
@@ -90,8 +79,8 @@ func (m *Mock) Settings(ctx context.Context) (sparki.Settings, error) {
 	first := s.configs[0]
 	settings := sparki.Settings{
 		Text: map[string]string{
-			"apiBaseUrl":         m.baseURL,
-			"tokenUrl":           m.baseURL + "/connect/token",
+			"apiBaseUrl":         m.site.URL,
+			"tokenUrl":           m.site.URL + "/connect/token",
 			"realEstateAgencyId": mockAgencyID,
 			"clientId":           first.ClientID,
 		},
@@ -124,15 +113,8 @@ func (m *Mock) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (m *Mock) serve(w http.ResponseWriter, r *http.Request) {
-	if rest, ok := strings.CutPrefix(r.URL.Path, m.basePath); ok && m.basePath != "" && (rest == "" || rest[0] == '/') {
-		if rest == "" { // the page's links are relative to the slash
-			w.Header().Set("Location", m.basePath+"/")
-			w.WriteHeader(http.StatusPermanentRedirect)
-			return
-		}
-		inner := *r
-		inner.URL = &url.URL{Path: rest, RawQuery: r.URL.RawQuery}
-		r = &inner
+	if r = m.site.Inner(w, r); r == nil {
+		return
 	}
 	m.api.ServeHTTP(w, r)
 }
@@ -227,7 +209,7 @@ func (m *Mock) consented(h mockHandler) mockHandler {
 func (m *Mock) sameOrigin(h mockHandler) http.HandlerFunc {
 	next := m.open(h)
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := m.origin.Check(r); err != nil {
+		if m.site.IsForeign(r) {
 			m.fail(w, &mockProblem{status: http.StatusForbidden, message: "Cross-site request refused."})
 			return
 		}

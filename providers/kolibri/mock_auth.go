@@ -99,7 +99,7 @@ const mockTokenHead = `{"alg":"HS256","typ":"JWT"}`
 // process of the mock accepts the tokens of the others.
 func (m *Mock) newToken(c mockConfig) string {
 	claims, _ := json.Marshal(mockClaims{
-		Issuer: m.baseURL, ClientID: c.ClientID, Scope: mockScope, ID: uuid.NewString(),
+		Issuer: m.site.URL, ClientID: c.ClientID, Scope: mockScope, ID: uuid.NewString(),
 		Expires: m.now().Add(m.TokenLifetime).UnixMilli(),
 	})
 	text := base64.RawURLEncoding.EncodeToString([]byte(mockTokenHead)) + "." + base64.RawURLEncoding.EncodeToString(claims)

@@ -17,20 +17,19 @@ import (
 //go:embed mock/page.html
 var mockPageHTML string
 
-var mockPages = template.Must(template.New("").Funcs(template.FuncMap{
-	"euro":   mockkit.Euro,
-	"moment": mockMoment,
-	"day":    func(t time.Time) string { return t.In(mockkit.Amsterdam()).Format("Mon 2 Jan 2006") },
-	"hours":  func(t time.Time) string { return t.In(mockkit.Amsterdam()).Format("15:04") },
-}).Parse(mockPageHTML))
+var mockPages = mockkit.Pages(mockPageHTML, template.FuncMap{"stamp": mockStampText})
+
+// head is the top of a page.
+func (m *Mock) head(tab, message string) mockkit.Head {
+	return mockkit.Head{CRM: "Kolibri", Office: mockAgencyName, Tab: tab, Tabs: []string{"Agenda", "Webhooks"}, Message: message}
+}
 
 // mockPerPage is how many objects one page shows.
 const mockPerPage = 50
 
 // mockObjectsPage is what the list of objects shows.
 type mockObjectsPage struct {
-	Tab     string
-	Message string
+	Head    mockkit.Head
 	Query   string
 	State   string
 	States  []string
@@ -56,7 +55,7 @@ func (m *Mock) pageObjects(w http.ResponseWriter, r *http.Request, s *mockState)
 		return "?" + url.Values{"q": {query.Get("q")}, "state": {query.Get("state")}, "page": {strconv.Itoa(n)}}.Encode()
 	}
 	p := mockObjectsPage{
-		Tab: "objects", Message: query.Get("error"), Query: query.Get("q"), State: query.Get("state"),
+		Head: m.head("", query.Get("error")), Query: query.Get("q"), State: query.Get("state"),
 		States: append([]string{"archived", "deleted"}, mockEnums["AvailabilityStatus"]...),
 		Total:  len(found), Back: at(page), Towns: mockTownNames(), Sends: m.sender.URL != "",
 		Types:   []string{"House", "Apartment", "Parking", "Plot", "Office", "RetailSpace", "Other"},
@@ -106,9 +105,9 @@ func (m *Mock) pageAgenda(w http.ResponseWriter, _ *http.Request, s *mockState) 
 		lines = append(lines, line)
 	}
 	return mockkit.Render(w, mockPages, "agenda", struct {
-		Tab   string
+		Head  mockkit.Head
 		Lines []mockAgendaLine
-	}{"agenda", lines})
+	}{m.head("Agenda", ""), lines})
 }
 
 func mockLinkNames(links []json.RawMessage) string {
@@ -126,96 +125,71 @@ func mockLinkNames(links []json.RawMessage) string {
 
 // pageWebhooks shows the log of what was sent.
 func (m *Mock) pageWebhooks(w http.ResponseWriter, _ *http.Request, s *mockState) error {
-	return mockkit.Render(w, mockPages, "webhooks", struct {
-		Tab        string
-		URL        string
-		Pending    int
-		Deliveries []mockkit.Delivery
-	}{"webhooks", m.sender.URL, m.sender.Pending(), s.log()})
+	return mockkit.Render(w, mockPages, "webhooks", mockkit.Webhooks{
+		Head: m.head("Webhooks", ""), URL: m.sender.URL, Pending: m.sender.Pending(), Deliveries: s.log(),
+	})
 }
 
 // formChange is a button of the list: its value names the field, and back says where to return.
 func (m *Mock) formChange(w http.ResponseWriter, r *http.Request, _ *mockState) error {
-	q, err := mockForm(w, r)
+	form, err := mockReadForm(w, r)
 	if err != nil {
 		return err
 	}
-	err = m.fulfil(r.Context(), r.PathValue("id"), q)
-	return m.formDone(w, r, r.PathValue("id"), err)
+	err = m.fulfil(r.Context(), r.PathValue("id"), mockWished(form))
+	return m.formDone(w, form, r.PathValue("id"), err)
 }
 
 // formAdd is the form for a new object.
 func (m *Mock) formAdd(w http.ResponseWriter, r *http.Request, _ *mockState) error {
-	q, err := mockForm(w, r)
+	form, err := mockReadForm(w, r)
 	if err != nil {
 		return err
 	}
-	id, err := m.add(r.Context(), q)
-	return m.formDone(w, r, id, err)
+	id, err := m.add(r.Context(), mockWished(form))
+	return m.formDone(w, form, id, err)
 }
 
-func mockForm(w http.ResponseWriter, r *http.Request) (q mockWish, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	if err := r.ParseForm(); err != nil {
-		return q, mockInvalid("form", "The form could not be read.")
+func mockReadForm(w http.ResponseWriter, r *http.Request) (mockkit.Form, error) {
+	form, err := mockkit.ReadForm(w, r)
+	if err != nil {
+		return nil, mockInvalid("form", "The form could not be read.")
 	}
-	text := func(key string) *string {
-		if v := strings.TrimSpace(r.PostForm.Get(key)); v != "" {
-			return &v
-		}
-		return nil
+	return form, nil
+}
+
+// mockWished is what a form asks for.
+func mockWished(f mockkit.Form) mockWish {
+	return mockWish{
+		Price: f.Price("price"), Availability: f.Text("availability"), Archived: f.Flag("archived"), Deleted: f.Flag("deleted"),
+		Title: f.Text("title"), ListingType: f.Text("listingType"), Town: f.Text("town"), Rent: f.Value("rent") == "true",
 	}
-	flag := func(key string) *bool {
-		if v, err := strconv.ParseBool(r.PostForm.Get(key)); err == nil {
-			return &v
-		}
-		return nil
-	}
-	q = mockWish{
-		Availability: text("availability"), Archived: flag("archived"), Deleted: flag("deleted"), Title: text("title"),
-		ListingType: text("listingType"), Town: text("town"), Rent: r.PostForm.Get("rent") == "true",
-	}
-	if v := text("price"); v != nil {
-		price := mockkit.Price(*v)
-		q.Price = &price
-	}
-	return q, nil
 }
 
 // formDone goes back to the list, at the object that was changed, with what was wrong if anything was.
-func (m *Mock) formDone(w http.ResponseWriter, r *http.Request, id string, err error) error {
-	back, parseErr := url.ParseQuery(strings.TrimPrefix(r.PostForm.Get("back"), "?"))
-	if parseErr != nil {
-		back = url.Values{}
-	}
-	back.Del("error")
+func (m *Mock) formDone(w http.ResponseWriter, f mockkit.Form, id string, err error) error {
+	problem, anchor := "", ""
 	if err != nil {
 		p, ok := errors.AsType[*mockProblem](err)
 		if !ok {
 			return err
 		}
-		text := p.message
+		problem = p.message
 		for _, rule := range p.rules {
-			text = rule
+			problem = rule
 		}
-		back.Set("error", text)
 	}
-	target := m.basePath + "/?" + back.Encode()
 	if mockIsGUID(id) {
-		target += "#o-" + id
+		anchor = "#o-" + id
 	}
-	w.Header().Set("Location", target)
-	w.WriteHeader(http.StatusSeeOther)
+	m.site.Return(w, f, "", anchor, problem)
 	return nil
 }
 
-// mockMoment writes a time as an office reads it.
-func mockMoment(v any) string {
-	t, ok := v.(time.Time)
-	if s, isText := v.(string); isText {
-		t, ok = mockTime(s, time.UTC), true
-	}
-	if !ok || t.IsZero() {
+// mockStampText writes one of Kolibri's times as an office reads it.
+func mockStampText(stamp string) string {
+	t := mockTime(stamp, time.UTC)
+	if t.IsZero() {
 		return "–"
 	}
 	return t.In(mockkit.Amsterdam()).Format("2 Jan 2006 15:04:05")

@@ -303,7 +303,7 @@ func TestMockSettingsConnect(t *testing.T) {
 	if s.Text["apiBaseUrl"] != r.server.URL+"/mock" || s.Text["realEstateAgencyId"] != mockAgencyID || len(s.Secret("webhookSecret")) < 16 {
 		t.Errorf("settings: %+v", s.Text)
 	}
-	again, err := newMock(providers.MockOptions{Store: r.mirror.Store, BaseURL: r.baseURL}).Settings(t.Context())
+	again, err := newMock(providers.MockOptions{Store: r.mirror.Store, BaseURL: r.site.URL}).Settings(t.Context())
 	if err != nil || again.Secret("clientSecret").Reveal() != s.Secret("clientSecret").Reveal() {
 		t.Errorf("the secrets are not kept in the store: %v", err)
 	}

@@ -8,10 +8,50 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"time"
 )
 
 //go:embed page.css
 var pageStyle []byte
+
+//go:embed page.html
+var pageHTML string
+
+// Pages makes a mock's pages of its own templates, with "head", "foot" and "webhooks" given. head
+// wants a Head, webhooks a Webhooks.
+func Pages(html string, own template.FuncMap) *template.Template {
+	shared := template.FuncMap{
+		"euro":   Euro,
+		"moment": func(t time.Time) string { return t.In(Amsterdam()).Format("2 Jan 2006 15:04:05") },
+		"day":    func(t time.Time) string { return t.In(Amsterdam()).Format("Mon 2 Jan 2006") },
+		"hours":  func(t time.Time) string { return t.In(Amsterdam()).Format("15:04") },
+	}
+	return template.Must(template.Must(template.New("").Funcs(shared).Funcs(own).Parse(pageHTML)).Parse(html))
+}
+
+// Head is the top of a page.
+type Head struct {
+	CRM    string   // "Kolibri"
+	Office string   // the name of the office
+	Tab    string   // the page that is shown; "" is Objects
+	Tabs   []string // further pages, each at its name in lower case
+	// Message is what was wrong with a form; "" when nothing was.
+	Message string
+}
+
+// Is says whether a tab is the one that is shown.
+func (h Head) Is(tab string) bool { return h.Tab == tab }
+
+// Path is where a tab is.
+func (Head) Path(tab string) string { return strings.ToLower(tab) }
+
+// Webhooks is the page with the webhook log.
+type Webhooks struct {
+	Head       Head
+	URL        string // where they are sent to; "" is nowhere
+	Pending    int
+	Deliveries []Delivery // newest first
+}
 
 // Render sends a page. It may load its own style and pictures, and nothing else.
 func Render(w http.ResponseWriter, pages *template.Template, name string, data any) error {
@@ -37,15 +77,6 @@ func Style(w http.ResponseWriter, _ *http.Request) {
 }
 
 var decimalPoint = regexp.MustCompile(`^\d+\.\d\d?$`)
-
-// Price reads an amount as people write it: 585000, 585.000, € 1.250,50 or 1250.50.
-func Price(text string) json.Number {
-	text = strings.NewReplacer(" ", "", "€", "").Replace(text)
-	if !decimalPoint.MatchString(text) {
-		text = strings.NewReplacer(".", "", ",", ".").Replace(text)
-	}
-	return json.Number(text)
-}
 
 // Euro writes an amount in the Dutch way: 585.000.
 func Euro(amount *json.Number) string {

@@ -3,8 +3,6 @@ package realworks
 import (
 	"context"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"sparki.app/integrations"
@@ -26,10 +24,8 @@ type Mock struct {
 	Quirks WebhookQuirks
 
 	mirror   mockkit.Mirror[*mockEntry, mockState]
-	baseURL  string
-	basePath string // the path of baseURL: "" or "/mock/realworks"
+	site     mockkit.Site
 	api      *http.ServeMux
-	origin   *http.CrossOriginProtection
 	sender   mockkit.Sender[WebhookMessage]
 	pictures mockkit.Pictures
 	now      func() time.Time
@@ -38,19 +34,11 @@ type Mock struct {
 // newMock makes the stand-in Realworks of a store. It reads nothing and starts nothing.
 func newMock(o providers.MockOptions) *Mock {
 	m := &Mock{
-		Pace:    mockkit.DefaultPace,
-		baseURL: strings.TrimSuffix(o.BaseURL, "/"),
-		origin:  http.NewCrossOriginProtection(),
-		now:     time.Now,
+		Pace: mockkit.DefaultPace,
+		site: mockkit.NewSite(o.BaseURL),
+		now:  time.Now,
 	}
 	m.Pace.Every = 0 // each object has a delivery of its own
-	if u, err := url.Parse(m.baseURL); err == nil {
-		m.basePath = u.Path
-		if u.Host != "" {
-			// Behind a proxy the Host header need not be the one the browser sees.
-			_ = m.origin.AddTrustedOrigin(u.Scheme + "://" + u.Host)
-		}
-	}
 	m.Faults.Refusal = mockRefusal
 	m.mirror.Store, m.mirror.Kinds = o.Store, mockKinds
 	m.mirror.Seed = func() ([]providers.MockDoc, error) { return mockSeed(m.now()) }
@@ -80,7 +68,7 @@ func (m *Mock) Settings(ctx context.Context) (sparki.Settings, error) {
 	first := s.configs[0]
 	return sparki.Settings{
 		Text: map[string]string{
-			"apiBaseUrl":            m.baseURL,
+			"apiBaseUrl":            m.site.URL,
 			"agendaType":            mockAgendaTypes[0],
 			"agendaStatus":          mockAgendaStatuses[0],
 			"agendaCancelledStatus": mockCancelled,
@@ -104,15 +92,8 @@ func (m *Mock) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (m *Mock) serve(w http.ResponseWriter, r *http.Request) {
-	if rest, ok := strings.CutPrefix(r.URL.Path, m.basePath); ok && m.basePath != "" && (rest == "" || rest[0] == '/') {
-		if rest == "" { // the page's links are relative to the slash
-			w.Header().Set("Location", m.basePath+"/")
-			w.WriteHeader(http.StatusPermanentRedirect)
-			return
-		}
-		inner := *r
-		inner.URL = &url.URL{Path: rest, RawQuery: r.URL.RawQuery}
-		r = &inner
+	if r = m.site.Inner(w, r); r == nil {
+		return
 	}
 	if fault := m.stored(r); fault != nil {
 		fault.Serve(w, r, m.api.ServeHTTP)
@@ -133,10 +114,10 @@ func (m *Mock) routes() *http.ServeMux {
 
 	// Who has a token for the API.
 	for _, api := range mockAPIs {
-		for i, view := range api.views {
+		for _, view := range api.views {
 			list := "/" + api.kind + "/v" + string(view.version) + "/" + api.resource
-			mux.HandleFunc("GET "+list, m.authorized(api.kind, m.listObjects(api, i)))
-			mux.HandleFunc("GET "+list+"/{afdeling}/{object}", m.authorized(api.kind, m.readObject(api, i)))
+			mux.HandleFunc("GET "+list, m.authorized(api.kind, m.listObjects(api, view)))
+			mux.HandleFunc("GET "+list+"/{afdeling}/{object}", m.authorized(api.kind, m.readObject(api, view)))
 		}
 	}
 	agenda := func(pattern string, h mockHandler) {
@@ -208,7 +189,7 @@ func (m *Mock) open(h mockHandler) http.HandlerFunc {
 func (m *Mock) sameOrigin(h mockHandler) http.HandlerFunc {
 	next := m.open(h)
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := m.origin.Check(r); err != nil {
+		if m.site.IsForeign(r) {
 			mockFail(w, &mockProblem{status: http.StatusForbidden, error: "Cross-site request refused."})
 			return
 		}

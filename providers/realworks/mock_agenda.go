@@ -67,6 +67,7 @@ type mockAgendaEntry struct {
 	doc        mockDocument
 	item       mockAgendaItem
 	start, end time.Time
+	bare       []byte // the item without description and place
 }
 
 func newMockAgendaEntry(stored []byte) (*mockAgendaEntry, error) {
@@ -78,7 +79,19 @@ func newMockAgendaEntry(stored []byte) (*mockAgendaEntry, error) {
 		return nil, err
 	}
 	e.start, e.end = mockTime(e.item.Start), mockTime(e.item.End)
-	return &e, nil
+	bare := e.item
+	bare.Description, bare.Place = "", ""
+	var err error
+	e.bare, err = mockkit.Marshal(bare)
+	return &e, err
+}
+
+// body is the item as the office lets it out.
+func (e *mockAgendaEntry) body(s *mockState) []byte {
+	if s.release.HideExtraInfo {
+		return e.bare
+	}
+	return e.doc.Entity
 }
 
 // mockAgendaRequest is the body of a create or an update (contract §4.3). Fields that are not listed

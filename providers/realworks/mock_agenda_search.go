@@ -61,11 +61,10 @@ func (m *Mock) listAgenda(w http.ResponseWriter, r *http.Request, s *mockState, 
 	var rows []mockRow
 	for _, e := range s.agenda {
 		if keep(e) && m.readable(s, e) && filter.matches(e) {
-			rows = append(rows, mockRow{e.item.ID, e.doc.Entity})
+			rows = append(rows, mockRow{e.item.ID, mockBody(e.body(s))})
 		}
 	}
-	m.answerPage(w, r, s, rows, cursor)
-	return nil
+	return m.answerPage(w, r, s, rows, cursor, "aantal") // which the live API does not repeat here
 }
 
 func (m *Mock) listAfdelingAgenda(w http.ResponseWriter, r *http.Request, s *mockState) error {
@@ -101,7 +100,7 @@ func (m *Mock) readAgendaItem(w http.ResponseWriter, r *http.Request, s *mockSta
 	if e == nil || e.doc.Afdeling != r.PathValue("afdeling") || !m.readable(s, e) {
 		return mockNoAgendaItem(id)
 	}
-	mockkit.Write(w, http.StatusOK, e.doc.Entity)
+	mockkit.Write(w, http.StatusOK, e.body(s))
 	return nil
 }
 

@@ -158,7 +158,7 @@ func TestMockAgendaLists(t *testing.T) {
 		}
 	}
 	pages := r.crawl("/agenda/v3/afdeling/935001?begintijdVanaf=2020-01-01+00:00:00&agendatypes=Bezichtiging,Waardebepaling&aantal=2", "id")
-	if found := slices.Concat(pages...); len(found) != 5 || len(pages) != 3 {
+	if found := slices.Concat(pages...); len(found) != 5 || len(pages) != 2 || len(pages[0]) != 2 {
 		t.Errorf("pages: %v", pages)
 	}
 	for _, path := range []string{"afdeling/1", "medewerker/1", "types/1", "afdeling/935001/agenda/1"} {
@@ -177,6 +177,14 @@ func TestMockAgendaLists(t *testing.T) {
 	r.call(200, "POST", "/admin/release", mockFields{"daysAhead": 3, "daysBack": 10})
 	if got := r.rows("/agenda/v3/afdeling/935001"); len(got) != 4 {
 		t.Errorf("%d items in the window", len(got))
+	}
+
+	// And without what an item says.
+	item := r.call(200, "POST", "/agenda/v3", mockAppointment(nil))
+	r.call(200, "POST", "/admin/release", mockFields{"daysAhead": 0, "daysBack": 0, "hideExtraInfo": true})
+	bare := r.get("/agenda/v3/afdeling/935001/agenda/" + fmt.Sprint(item["id"]))
+	if bare["extraInfo"] != nil || bare["locatie"] != nil || bare["korteOmschrijving"] != item["korteOmschrijving"] {
+		t.Errorf("item without extra info: %v", bare)
 	}
 }
 

@@ -28,7 +28,7 @@ func (m *Mock) edit(ctx context.Context, code string, do func(*mockEdit) error) 
 		}
 		e := &mockEdit{api: o.api}
 		e.doc.Deleted = o.deleted
-		if err := mockkit.Unmarshal(o.views[0], &e.fields); err != nil {
+		if err := mockkit.Unmarshal(o.entity, &e.fields); err != nil {
 			return c, err
 		}
 		if err := do(e); err != nil || !e.changed {
@@ -74,8 +74,8 @@ func (e *mockEdit) price(price json.Number) {
 // photo adds a photo at the end, of which nothing is told.
 func (e *mockEdit) photo() {
 	media, _ := e.fields["media"].([]any)
-	id := mockNumber(e.fields, e.api.id)*100 + 1_000_000_000_000 + rand.Int64N(1_000_000_000)*1000
-	spec := mockSpec{ID: id / 100, Created: "2026-03-01", Photos: []string{""}}
+	stamp := mockText(e.fields, "tijdstipLaatsteWijziging")
+	spec := mockSpec{ID: 90_000_000_000 + rand.Int64N(1_000_000_000), Created: stamp[:min(len(stamp), len("2006-01-02"))], Photos: []string{""}}
 	added := spec.media()[0].(mockFields)
 	added["soort"], added["volgnummer"] = "FOTO", len(media)+1
 	e.set("media", append(media[:len(media):len(media)], added))

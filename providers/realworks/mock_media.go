@@ -34,7 +34,7 @@ func (m *Mock) linked(s *mockState, entity []byte) []byte {
 
 // mediaURL is the signed link of a medium's file.
 func (m *Mock) mediaURL(s *mockState, name string) string {
-	return m.baseURL + mockMediaPath + name + mockPortal + "&check=" + strings.ReplaceAll(s.configs[0].check(name), ":", "%3A")
+	return m.site.URL + mockMediaPath + name + mockPortal + "&check=" + strings.ReplaceAll(s.configs[0].check(name), ":", "%3A")
 }
 
 // check is the signature of a medium's link. It covers neither sizes nor anything else in the query.

@@ -100,7 +100,7 @@ type mockObject struct {
 	confidential bool
 	deleted      bool
 	changed      time.Time
-	views        [][]byte // by index in api.views; media links as stored
+	entity       []byte // in the newest version; media links as stored
 	media        []*mockMedium
 	summary      mockSummary
 }
@@ -127,22 +127,21 @@ func newMockObject(api *mockAPI, stored []byte) (*mockObject, error) {
 	o.codes = append([]string{o.code}, mockPartCodes(f)...)
 	o.media = mockMediaIn(f, nil)
 	o.summary = o.summarize(f)
-	for _, view := range api.views {
-		body := []byte(doc.Entity)
-		if view.older != nil {
-			var older mockFields
-			err := mockkit.Unmarshal(doc.Entity, &older)
-			if err != nil {
-				return nil, err
-			}
-			view.older(older)
-			if body, err = mockkit.Marshal(older); err != nil {
-				return nil, err
-			}
-		}
-		o.views = append(o.views, body)
-	}
+	o.entity = doc.Entity
 	return o, nil
+}
+
+// body is the object in one of its API's views.
+func (o *mockObject) body(view mockView) ([]byte, error) {
+	if view.older == nil {
+		return o.entity, nil
+	}
+	var f mockFields
+	if err := mockkit.Unmarshal(o.entity, &f); err != nil {
+		return nil, err
+	}
+	view.older(f)
+	return mockkit.Marshal(f)
 }
 
 // mockPartCodes are the codes of a project's building types and units (contract §3.2).

@@ -3,7 +3,6 @@ package realworks
 import (
 	_ "embed"
 	"errors"
-	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,20 +16,22 @@ import (
 //go:embed mock/page.html
 var mockPageHTML string
 
-var mockPages = template.Must(template.New("").Funcs(template.FuncMap{
-	"euro":   mockkit.Euro,
-	"moment": func(t time.Time) string { return t.In(mockkit.Amsterdam()).Format("2 Jan 2006 15:04:05") },
-	"day":    func(t time.Time) string { return t.In(mockkit.Amsterdam()).Format("Mon 2 Jan 2006") },
-	"hours":  func(t time.Time) string { return t.In(mockkit.Amsterdam()).Format("15:04") },
-}).Parse(mockPageHTML))
+var mockPages = mockkit.Pages(mockPageHTML, nil)
+
+// head is the top of a page.
+func (m *Mock) head(tab string, r *http.Request) mockkit.Head {
+	return mockkit.Head{
+		CRM: "Realworks", Office: mockOfficeName, Tab: tab, Tabs: []string{"Agenda", "Webhooks", "Faults"},
+		Message: r.URL.Query().Get("error"),
+	}
+}
 
 // mockPerPage is how many objects one page shows.
 const mockPerPage = 50
 
 // mockObjectsPage is what the list of objects shows.
 type mockObjectsPage struct {
-	Tab     string
-	Message string
+	Head    mockkit.Head
 	Query   string
 	State   string
 	States  []string
@@ -60,7 +61,7 @@ func (m *Mock) pageObjects(w http.ResponseWriter, r *http.Request, s *mockState)
 		return "?" + url.Values{"q": {query.Get("q")}, "state": {query.Get("state")}, "page": {strconv.Itoa(n)}}.Encode()
 	}
 	p := mockObjectsPage{
-		Tab: "objects", Message: query.Get("error"), Query: query.Get("q"), State: query.Get("state"),
+		Head: m.head("", r), Query: query.Get("q"), State: query.Get("state"),
 		States: append([]string{"deleted", "inactive", "confidential"}, mockStatuses...), Choices: mockStatuses,
 		Total: len(found), Back: at(page), Towns: mockTownNames(), Sends: m.sender.URL != "",
 	}
@@ -74,7 +75,7 @@ func (m *Mock) pageObjects(w http.ResponseWriter, r *http.Request, s *mockState)
 	for _, v := range found {
 		o := mockPageObject{mockSummary: v}
 		if v.photo != "" && strings.HasSuffix(v.photo, ".jpg") {
-			o.Photo = strings.TrimPrefix(m.mediaURL(s, v.photo), m.baseURL+"/")
+			o.Photo = strings.TrimPrefix(m.mediaURL(s, v.photo), m.site.URL+"/")
 		}
 		p.Objects = append(p.Objects, o)
 	}
@@ -111,30 +112,27 @@ func (m *Mock) pageAgenda(w http.ResponseWriter, r *http.Request, s *mockState) 
 		lines = append(lines, line)
 	}
 	return mockkit.Render(w, mockPages, "agenda", struct {
-		Tab, Message string
-		Lines        []mockAgendaLine
-	}{"agenda", r.URL.Query().Get("error"), lines})
+		Head  mockkit.Head
+		Lines []mockAgendaLine
+	}{m.head("Agenda", r), lines})
 }
 
 // pageWebhooks shows the log of what was sent.
-func (m *Mock) pageWebhooks(w http.ResponseWriter, _ *http.Request, s *mockState) error {
-	return mockkit.Render(w, mockPages, "webhooks", struct {
-		Tab        string
-		URL        string
-		Pending    int
-		Deliveries []mockkit.Delivery
-	}{"webhooks", m.sender.URL, m.sender.Pending(), s.log()})
+func (m *Mock) pageWebhooks(w http.ResponseWriter, r *http.Request, s *mockState) error {
+	return mockkit.Render(w, mockPages, "webhooks", mockkit.Webhooks{
+		Head: m.head("Webhooks", r), URL: m.sender.URL, Pending: m.sender.Pending(), Deliveries: s.log(),
+	})
 }
 
 // pageFaults shows what is armed to fail, and what the office lets out.
 func (m *Mock) pageFaults(w http.ResponseWriter, r *http.Request, s *mockState) error {
 	return mockkit.Render(w, mockPages, "faults", struct {
-		Tab, Message string
-		Names, APIs  []string
-		Armed        []*mockStoredFault
-		Release      mockRelease
-		Closed       map[string]bool
-	}{"faults", r.URL.Query().Get("error"), mockFaultNames(), mockReleasable, s.armed(), s.release, mockSetOf(s.release.Closed)})
+		Head        mockkit.Head
+		Names, APIs []string
+		Armed       []*mockStoredFault
+		Release     mockRelease
+		Closed      map[string]bool
+	}{m.head("Faults", r), mockFaultNames(), mockReleasable, s.armed(), s.release, mockSetOf(s.release.Closed)})
 }
 
 // mockReleasable are the APIs that the page can close.
@@ -150,22 +148,22 @@ func mockSetOf(list []string) map[string]bool {
 
 // formChange is a button of the list: its value names the field, and back says where to return.
 func (m *Mock) formChange(w http.ResponseWriter, r *http.Request, _ *mockState) error {
-	q, err := mockForm(w, r)
+	form, err := mockReadForm(w, r)
 	if err != nil {
 		return err
 	}
 	code := r.PathValue("code")
-	return m.formDone(w, r, "", "#o-"+url.PathEscape(code), m.fulfil(r.Context(), code, q))
+	return m.formDone(w, form, "", "#o-"+url.PathEscape(code), m.fulfil(r.Context(), code, mockWished(form)))
 }
 
 // formAdd is the form for a new object.
 func (m *Mock) formAdd(w http.ResponseWriter, r *http.Request, _ *mockState) error {
-	q, err := mockForm(w, r)
+	form, err := mockReadForm(w, r)
 	if err != nil {
 		return err
 	}
-	code, err := m.add(r.Context(), q)
-	return m.formDone(w, r, "", "#o-"+code, err)
+	code, err := m.add(r.Context(), mockWished(form))
+	return m.formDone(w, form, "", "#o-"+code, err)
 }
 
 // formAgenda loses an agenda item, or finds it again.
@@ -174,87 +172,65 @@ func (m *Mock) formAgenda(w http.ResponseWriter, r *http.Request, _ *mockState) 
 	if err != nil {
 		return err
 	}
-	if err := mockParseForm(w, r); err != nil {
+	form, err := mockReadForm(w, r)
+	if err != nil {
 		return err
 	}
-	return m.formDone(w, r, "agenda", "", m.removeAgendaItem(r.Context(), id, r.PostForm.Get("deleted") == "true"))
+	return m.formDone(w, form, "agenda", "", m.removeAgendaItem(r.Context(), id, form.Value("deleted") == "true"))
 }
 
 // formFaults arms a fault, forgets all, or says what is let out, by the value of "do".
 func (m *Mock) formFaults(w http.ResponseWriter, r *http.Request, s *mockState) error {
-	if err := mockParseForm(w, r); err != nil {
+	form, err := mockReadForm(w, r)
+	if err != nil {
 		return err
 	}
-	var err error
-	switch r.PostForm.Get("do") {
+	switch form.Value("do") {
 	case "arm":
-		times, _ := strconv.Atoi(r.PostForm.Get("times"))
-		err = m.arm(r, mockStoredFault{Name: r.PostForm.Get("fault"), Path: r.PostForm.Get("path"), Times: times})
+		times, _ := strconv.Atoi(form.Value("times"))
+		err = m.arm(r, mockStoredFault{Name: form.Value("fault"), Path: form.Value("path"), Times: times})
 	case "disarm":
 		err = m.disarm(r, s)
 	case "release":
 		release := s.release
-		release.Closed, release.Archive = append([]string{}, r.PostForm["closed"]...), r.PostForm.Get("archive") == "true"
+		release.Closed, release.Archive = append([]string{}, form["closed"]...), form.Value("archive") == "true"
 		err = m.setRelease(r, release)
 	default:
 		err = mockInvalid("do: arm, disarm or release")
 	}
-	return m.formDone(w, r, "faults", "", err)
+	return m.formDone(w, form, "faults", "", err)
 }
 
-func mockParseForm(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	if err := r.ParseForm(); err != nil {
-		return mockInvalid("The form could not be read.")
+func mockReadForm(w http.ResponseWriter, r *http.Request) (mockkit.Form, error) {
+	form, err := mockkit.ReadForm(w, r)
+	if err != nil {
+		return nil, mockInvalid("The form could not be read.")
 	}
-	return nil
+	return form, nil
 }
 
-func mockForm(w http.ResponseWriter, r *http.Request) (q mockWish, err error) {
-	if err := mockParseForm(w, r); err != nil {
-		return q, err
+// mockWished is what a form of the list asks for.
+func mockWished(f mockkit.Form) mockWish {
+	q := mockWish{
+		Price: f.Price("price"), Status: f.Text("status"), Active: f.Flag("active"), Confidential: f.Flag("confidential"),
+		Deleted: f.Flag("deleted"), Text: f.Text("text"), API: f.Value("api"), Town: f.Value("town"), Rent: f.Value("rent") == "true",
 	}
-	text := func(key string) *string {
-		if v := strings.TrimSpace(r.PostForm.Get(key)); v != "" {
-			return &v
-		}
-		return nil
-	}
-	flag := func(key string) *bool {
-		if v, err := strconv.ParseBool(r.PostForm.Get(key)); err == nil {
-			return &v
-		}
-		return nil
-	}
-	q = mockWish{
-		Status: text("status"), Active: flag("active"), Confidential: flag("confidential"), Deleted: flag("deleted"),
-		Text: text("text"), API: r.PostForm.Get("api"), Town: r.PostForm.Get("town"), Rent: r.PostForm.Get("rent") == "true",
-	}
-	if v := text("price"); v != nil {
-		price := mockkit.Price(*v)
-		q.Price = &price
-	}
-	if n, err := strconv.Atoi(r.PostForm.Get("photos")); err == nil {
+	if n, err := strconv.Atoi(f.Value("photos")); err == nil {
 		q.Photos = &n
 	}
-	return q, nil
+	return q
 }
 
 // formDone goes back to the page, at what was changed, with what was wrong if anything was.
-func (m *Mock) formDone(w http.ResponseWriter, r *http.Request, page, anchor string, err error) error {
-	back, parseErr := url.ParseQuery(strings.TrimPrefix(r.PostForm.Get("back"), "?"))
-	if parseErr != nil {
-		back = url.Values{}
-	}
-	back.Del("error")
+func (m *Mock) formDone(w http.ResponseWriter, f mockkit.Form, page, anchor string, err error) error {
+	problem := ""
 	if err != nil {
 		p, ok := errors.AsType[*mockProblem](err)
 		if !ok {
 			return err
 		}
-		back.Set("error", p.error+strings.Join(p.complaints, " "))
+		problem = p.error + strings.Join(p.complaints, " ")
 	}
-	w.Header().Set("Location", m.basePath+"/"+page+"?"+back.Encode()+anchor)
-	w.WriteHeader(http.StatusSeeOther)
+	m.site.Return(w, f, page, anchor, problem)
 	return nil
 }

@@ -78,11 +78,10 @@ func (m *Mock) listMedewerkers(w http.ResponseWriter, r *http.Request, s *mockSt
 			return err
 		}
 		if !s.closed(mockRelatiesAPI) {
-			rows = append(rows, mockRow{p.ID, body})
+			rows = append(rows, mockRow{p.ID, mockBody(body)})
 		}
 	}
-	m.answerPage(w, r, s, rows, cursor)
-	return nil
+	return m.answerPage(w, r, s, rows, cursor)
 }
 
 // readMedewerker reads one of them: 400 without bedrijfscode or with an id that is no number

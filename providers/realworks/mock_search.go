@@ -53,13 +53,16 @@ func mockCursorOf(q url.Values) (c mockCursor, complaints []string) {
 // mockRow is one element of a list.
 type mockRow struct {
 	id   int64
-	body []byte
+	body func() ([]byte, error)
 }
+
+// mockBody is a body that is at hand.
+func mockBody(text []byte) func() ([]byte, error) { return func() ([]byte, error) { return text, nil } }
 
 // answerPage answers with the page of rows, which are ordered by id, that a cursor names. Within a
 // page the order is any (contract §2.1); it is the same each time. without are the parameters that
 // the link to the next page does not repeat.
-func (m *Mock) answerPage(w http.ResponseWriter, r *http.Request, s *mockState, rows []mockRow, c mockCursor, without ...string) {
+func (m *Mock) answerPage(w http.ResponseWriter, r *http.Request, s *mockState, rows []mockRow, c mockCursor, without ...string) error {
 	total := len(rows)
 	start, _ := slices.BinarySearchFunc(rows, c.after+1, func(row mockRow, id int64) int { return int(min(max(row.id-id, -1), 1)) })
 	rest := rows[start:]
@@ -75,7 +78,11 @@ func (m *Mock) answerPage(w http.ResponseWriter, r *http.Request, s *mockState, 
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.Write(m.linked(s, row.body))
+		body, err := row.body()
+		if err != nil {
+			return err
+		}
+		b.Write(m.linked(s, body))
 	}
 	b.WriteString(`],"paginering":{`)
 	if next != "" {
@@ -83,6 +90,7 @@ func (m *Mock) answerPage(w http.ResponseWriter, r *http.Request, s *mockState, 
 	}
 	fmt.Fprintf(&b, `"totaalAantal":%d}}`, total)
 	mockkit.Write(w, http.StatusOK, b.Bytes())
+	return nil
 }
 
 // next is the absolute URL of the page that follows. Blanks are "+", commas and colons stand as they
@@ -96,11 +104,11 @@ func (m *Mock) next(r *http.Request, last int64, without []string) string {
 	if query != "" {
 		query += "&"
 	}
-	return m.baseURL + r.URL.EscapedPath() + "?" + query + "vanaf=" + strconv.FormatInt(last, 10)
+	return m.site.URL + r.URL.EscapedPath() + "?" + query + "vanaf=" + strconv.FormatInt(last, 10)
 }
 
 // listObjects lists the objects of an API in one of its views. List elements are full objects.
-func (m *Mock) listObjects(api *mockAPI, view int) mockHandler {
+func (m *Mock) listObjects(api *mockAPI, view mockView) mockHandler {
 	return func(w http.ResponseWriter, r *http.Request, s *mockState) error {
 		q := r.URL.Query()
 		cursor, complaints := mockCursorOf(q)
@@ -129,25 +137,27 @@ func (m *Mock) listObjects(api *mockAPI, view int) mockHandler {
 			case !since.IsZero() && !o.changed.After(since):
 			case q.Get("bedrijfscode") != "" && q.Get("bedrijfscode") != mockBedrijf:
 			default:
-				rows = append(rows, mockRow{o.id, o.views[view]})
+				rows = append(rows, mockRow{o.id, func() ([]byte, error) { return o.body(view) }})
 			}
 		}
-		m.answerPage(w, r, s, rows, cursor)
-		return nil
+		return m.answerPage(w, r, s, rows, cursor)
 	}
 }
 
 // readObject serves one object, not wrapped. The last path segment is the object code: an id is not
 // found (contract §1.1). For a project the codes of its building types and units lead to it as well
 // (assumed; what a webhook names is unknown, contract §3.2).
-func (m *Mock) readObject(api *mockAPI, view int) mockHandler {
+func (m *Mock) readObject(api *mockAPI, view mockView) mockHandler {
 	return func(w http.ResponseWriter, r *http.Request, s *mockState) error {
 		code := strings.ToUpper(r.PathValue("object"))
 		o := s.byCode[code]
 		if o == nil || o.api != api || o.deleted || o.afdeling != r.PathValue("afdeling") || s.closed(api.kind) {
 			return mockNotFound("Object " + r.PathValue("object") + " niet gevonden.")
 		}
-		mockkit.Write(w, http.StatusOK, m.linked(s, o.views[view]))
-		return nil
+		body, err := o.body(view)
+		if err == nil {
+			mockkit.Write(w, http.StatusOK, m.linked(s, body))
+		}
+		return err
 	}
 }

@@ -58,6 +58,8 @@ type mockRelease struct {
 	// DaysBack and DaysAhead bound which agenda items can be read; 0 is no bound.
 	DaysBack  int `json:"daysBack"`
 	DaysAhead int `json:"daysAhead"`
+	// HideExtraInfo leaves description and place out of agenda items (contract §4.1).
+	HideExtraInfo bool `json:"hideExtraInfo"`
 }
 
 // mockState is the store at one version, indexed to be served. It never changes.

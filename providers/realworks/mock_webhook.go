@@ -102,7 +102,7 @@ func (m WebhookMessage) describe() mockkit.DeliveryEvent {
 
 // event is the webhook about an object that changed now.
 func (m *Mock) event(o *mockObject) WebhookMessage {
-	return WebhookMessage{API: o.api.kind, Afdeling: o.afdeling, Object: o.code, At: m.now(), Base: m.baseURL}
+	return WebhookMessage{API: o.api.kind, Afdeling: o.afdeling, Object: o.code, At: m.now(), Base: m.site.URL}
 }
 
 // deliveries are the bodies that carry a batch, which is one message.

@@ -84,13 +84,14 @@ func (r *reader) Collect(found chan<- prometheus.Metric) {
 	}
 }
 
-// Handler answers GET /metrics.
+// Handler answers GET /metrics, and GET /healthz: alive. A worker has no other port to ask.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError,
 		Registry: m.registry, MaxRequestsInFlight: atOnce,
 	}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("alive\n")) })
 	return mux
 }
 

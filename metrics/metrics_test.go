@@ -73,3 +73,13 @@ func TestServe(t *testing.T) {
 		t.Fatal("it does not end")
 	}
 }
+
+// A worker is alive when its metrics' port says so.
+func TestAlive(t *testing.T) {
+	t.Parallel()
+	answer := httptest.NewRecorder()
+	New(slog.New(slog.DiscardHandler)).Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+	if answer.Code != http.StatusOK {
+		t.Errorf("answered %d", answer.Code)
+	}
+}

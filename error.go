@@ -41,6 +41,9 @@ type Error struct {
 	Text string
 	// RetryAfter is how long to wait before the next try; 0 when nobody said.
 	RetryAfter time.Duration
+	// Lost: the answer of a CRM got lost, so what was asked for may have been done, or be done yet. It
+	// says nothing about a call that only reads.
+	Lost bool
 	// Err is the cause, for the log only; may be nil.
 	Err error
 }

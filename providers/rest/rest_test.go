@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -304,3 +307,64 @@ func TestUnreadableBase(t *testing.T) {
 	}
 	mustNotLeak(t, err)
 }
+
+// What was surely not done may be sent again blindly; everything else may not.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	status := func(code int) http.RoundTripper {
+		return rest.Local(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code); _, _ = io.WriteString(w, "{}") }))
+	}
+	body := func(text string) http.RoundTripper {
+		return rest.Local(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }))
+	}
+	fails := func(err error) http.RoundTripper {
+		return roundTrip(func(*http.Request) (*http.Response, error) { return nil, err })
+	}
+	for name, c := range map[string]struct {
+		transport http.RoundTripper
+		lost      bool
+	}{
+		"Done":        {body(`{}`), false},
+		"BadRequest":  {status(400), false},
+		"Refused":     {status(401), false},
+		"Gone":        {status(404), false},
+		"TimedOut":    {status(408), true},
+		"SlowDown":    {status(429), false},
+		"Broken":      {status(500), true},
+		"BadGateway":  {status(502), true},
+		"NoJSON":      {body(`<html>`), true},
+		"Reset":       {fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), true},
+		"BrokeOff":    {fails(io.ErrUnexpectedEOF), true},
+		"Deadline":    {fails(context.DeadlineExceeded), true},
+		"NoListener":  {fails(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), false},
+		"NoSuchHost":  {fails(&net.DNSError{IsNotFound: true}), false},
+		"Certificate": {fails(&tls.CertificateVerificationError{}), false},
+		"Busy":        {fails(rest.ErrBusy), false},
+		"Forbidden":   {fails(rest.ErrForbiddenAddress), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := rest.Client{Name: "CRM", Base: "http://crm.example", Transport: c.transport}
+			_, err := client.Do(t.Context(), rest.Call{Method: http.MethodPost, Path: "/items", Body: []byte("{}")})
+			if sparki.Lost(err) != c.lost {
+				t.Errorf("Lost is %v for %v", sparki.Lost(err), err)
+			}
+			if sparki.Lost(sparki.Undone(err)) || sparki.KindOf(sparki.Undone(err)) != sparki.KindOf(err) {
+				t.Errorf("undone, it is %v", sparki.Undone(err))
+			}
+		})
+	}
+	t.Run("Cancelled", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		client := rest.Client{Name: "CRM", Base: "http://crm.example", Transport: body("{}")}
+		if _, err := client.Do(ctx, rest.Call{Method: http.MethodPost}); !sparki.Lost(err) {
+			t.Errorf("a call that we broke off is not lost: %v", err)
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

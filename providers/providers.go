@@ -56,6 +56,9 @@ type Info struct {
 	// NeedsMedewerker: an agenda item names an employee, so whoever links a schedule with a target that
 	// has no MedewerkerID has to give one.
 	NeedsMedewerker bool
+	// WatchesAgenda: the CRM tells of changes of agenda items, and Read is sure of an item's absence. What
+	// somebody changed there is then never overwritten silently.
+	WatchesAgenda bool
 	// MappingVersion rises with every change of the mapping, so that stored answers are mapped again.
 	MappingVersion int
 }
@@ -86,7 +89,8 @@ type Conn interface {
 // tries nothing twice. Errors are as for Conn; sparki.Lost tells in addition of Put and Cancel whether
 // the CRM may have done what was asked all the same. rest.Client decides that for each call, so what
 // is left to a client is to make the errors of calls that come before the write (signing in, reading
-// the item) sparki.Undone.
+// the item) sparki.Undone, and to mark the writes themselves (rest.Call.Changes), so that a switch that
+// is turned off at the last moment still stops them.
 type Agenda interface {
 	// Targets lists the agendas that schedules can be linked with, of those that the settings allow. ID
 	// and IntegrationID stay empty. What is no longer in it is not available any more.

@@ -368,3 +368,51 @@ func TestLost(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A call that changes something passes the guard, and the guard holds until the CRM has the call.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	released := make(chan struct{})
+	arrived := false
+	c := client(func(w http.ResponseWriter, _ *http.Request) {
+		select {
+		case <-released:
+			t.Error("the guard was released before the call arrived")
+		default:
+		}
+		arrived = true
+		_, _ = io.WriteString(w, "{}")
+	})
+	ctx := sparki.WithGuard(t.Context(), func(context.Context) (func(), error) { return func() { close(released) }, nil })
+	if _, err := c.Do(ctx, rest.Call{Method: http.MethodPost, Changes: true}); err != nil || !arrived {
+		t.Fatal(err, arrived)
+	}
+	<-released
+
+	forbids := sparki.Errorf(sparki.Conflict, "not any more")
+	ctx = sparki.WithGuard(t.Context(), func(context.Context) (func(), error) { return nil, forbids })
+	c = client(func(w http.ResponseWriter, _ *http.Request) { arrived = true; _, _ = io.WriteString(w, "{}") })
+	arrived = false
+	if _, err := c.Do(ctx, rest.Call{Method: http.MethodPost, Changes: true}); !errors.Is(err, forbids) || sparki.Lost(err) || arrived {
+		t.Errorf("a forbidden call: %v, arrived: %v", err, arrived)
+	}
+	if _, err := c.Do(ctx, rest.Call{Method: http.MethodPost}); err != nil || !arrived {
+		t.Errorf("a call that changes nothing asks the guard: %v", err)
+	}
+}
+
+// A CRM that does not answer does not hold the guard.
+func TestGuardIsReleased(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		released := make(chan struct{})
+		c := client(func(_ http.ResponseWriter, r *http.Request) {
+			<-released
+			<-r.Context().Done()
+		})
+		ctx := sparki.WithGuard(t.Context(), func(context.Context) (func(), error) { return func() { close(released) }, nil })
+		if _, err := c.Do(ctx, rest.Call{Method: http.MethodPost, Changes: true}); sparki.KindOf(err) != sparki.Unavailable {
+			t.Error(err)
+		}
+	})
+}

@@ -51,8 +51,9 @@ type Info struct {
 	// WebhookSecret is the key of the secret setting that verifies it; "" where the CRM does not sign.
 	WebhookSecret string
 	Settings      []sparki.SettingField
-	// DevMode: a smoke test of the agenda is offered.
-	DevMode bool
+	// DevMode: a smoke test of the agenda is offered. DevModeSetting is the toggle that allows it.
+	DevMode        bool
+	DevModeSetting string
 	// NeedsMedewerker: an agenda item names an employee, so whoever links a schedule with a target that
 	// has no MedewerkerID has to give one.
 	NeedsMedewerker bool
@@ -85,7 +86,7 @@ type Conn interface {
 	Listing(ctx context.Context, ref sparki.Ref) (*sparki.Found, error)
 }
 
-// Agenda is the part of a line that writes appointments into the CRM's agenda. It keeps no state and
+// Agenda is the part of a Conn that writes appointments into the CRM's agenda. It keeps no state and
 // tries nothing twice. Errors are as for Conn; sparki.Lost tells in addition of Put and Cancel whether
 // the CRM may have done what was asked all the same. rest.Client decides that for each call, so what
 // is left to a client is to make the errors of calls that come before the write (signing in, reading

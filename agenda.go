@@ -115,12 +115,13 @@ func ReferenceLine(reference string) string { return "Sparki: " + reference }
 
 // AgendaItem is an item as it stands in a CRM's agenda.
 type AgendaItem struct {
-	RemoteID string
+	RemoteID string `json:"remoteId"`
 	// Target is the ExternalID of the agenda that it stands in; if it stands in several, the one that
 	// was asked for wins.
-	Target     string
-	Start, End time.Time
-	Cancelled  bool
+	Target    string    `json:"target"`
+	Start     time.Time `json:"start"`
+	End       time.Time `json:"end"`
+	Cancelled bool      `json:"cancelled"`
 }
 
 // Lost says whether the answer to a write got lost: the CRM may have done what was asked, or do it yet.
@@ -142,4 +143,20 @@ func Undone(err error) error {
 	sure := *e
 	sure.Lost = false
 	return &sure
+}
+
+// AgendaSmokeTest is what a smoke test of a CRM's agenda did.
+type AgendaSmokeTest struct {
+	// Succeeded: every step did, and nothing was left in the agenda.
+	Succeeded bool
+	Steps     []*AgendaSmokeTestStep
+}
+
+// AgendaSmokeTestStep is one step of it.
+type AgendaSmokeTestStep struct {
+	Action     WriteBackAction
+	Succeeded  bool
+	ExternalID *string
+	Message    *string // what went wrong, in words
+	DurationMs int
 }

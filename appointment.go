@@ -102,9 +102,18 @@ const (
 	DeletedInCRM   Drift = "DELETED_IN_CRM"
 )
 
+// WriteBackGate is one condition for write-back.
+type WriteBackGate struct {
+	Gate WriteBackReason // the reason while it is closed
+	Open bool
+	// Remedy is what to do about it; nil while it is open.
+	Remedy *string
+}
+
 // WriteBack is an appointment's way to the CRM's agenda, as it is shown.
 type WriteBack struct {
-	State WriteBackState
+	AppointmentID uuid.UUID
+	State         WriteBackState
 	// Action is the last one that was sent, or the one that waits; nil when there was none.
 	Action *WriteBackAction
 	// ExternalID is the item's id in the CRM; nil while there is none.

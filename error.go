@@ -102,6 +102,12 @@ const (
 	CodeSyncAlreadyRunning  UserErrorCode = "SYNC_ALREADY_RUNNING"
 	CodeNothingToApprove    UserErrorCode = "NOTHING_TO_APPROVE"
 	CodeStalePreview        UserErrorCode = "STALE_PREVIEW"
+	CodeMedewerkerRequired  UserErrorCode = "MEDEWERKER_REQUIRED"
+	CodeTargetUnavailable   UserErrorCode = "TARGET_UNAVAILABLE"
+	CodeNotParentSchedule   UserErrorCode = "NOT_PARENT_SCHEDULE"
+	CodeDevModeOff          UserErrorCode = "DEV_MODE_OFF"
+	CodeNothingToRetry      UserErrorCode = "NOTHING_TO_RETRY"
+	CodeNothingToResolve    UserErrorCode = "NOTHING_TO_RESOLVE"
 )
 
 // UserError is one refusal: what is wrong, in words for the person, and where in the input.

@@ -215,6 +215,12 @@ func (d *DB) RunSummary(ctx context.Context, portal, integration uuid.UUID) (act
 	return active, succeeded, failure, err
 }
 
+// HasSucceeded says whether a run of this domain ever succeeded.
+func (d *DB) HasSucceeded(ctx context.Context, portal, integration uuid.UUID, domain sparki.SyncDomain) (bool, error) {
+	return one(ctx, d, portal, pgx.RowTo[bool], `
+		select exists (select from sync_runs where portal_id = $1 and integration_id = $2 and domain = $3 and state = 'SUCCEEDED')`, portal, integration, domain)
+}
+
 // LockRun reads one run and keeps others from changing it until the transaction ends.
 func (tx *Tx) LockRun(ctx context.Context, id uuid.UUID) (*sparki.SyncRun, error) {
 	return collectOne(ctx, tx.Tx, scanRun, `select `+runColumns+` from sync_runs where portal_id = $1 and id = $2 for update`, tx.portal, id)

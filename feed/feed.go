@@ -46,6 +46,8 @@ type hub struct {
 	head     int64                                // the latest number that was read; -1 before the first look
 	looked   chan struct{}                        // closed at the next look
 	statuses func() ([]*sparki.SyncStatus, error) // since the latest look, read once for all followers
+	// appointments that changed of late, read once for all followers since the latest look.
+	appointments func() ([]*sparki.Appointment, error)
 }
 
 // join gives the portal's hub, which lives while somebody follows it.
@@ -58,7 +60,7 @@ func (f *Feed) join(portal uuid.UUID) (h *hub, leave func()) {
 	h = f.hubs[portal]
 	if h == nil {
 		ctx, stop := context.WithCancel(context.Background())
-		h = &hub{feed: f, portal: portal, stop: stop, head: -1, looked: make(chan struct{}), statuses: f.statusesOnce(portal)}
+		h = &hub{feed: f, portal: portal, stop: stop, head: -1, looked: make(chan struct{}), statuses: f.statusesOnce(portal), appointments: f.appointmentsOnce(portal)}
 		f.hubs[portal] = h
 		go h.run(ctx)
 	}
@@ -124,7 +126,7 @@ func (h *hub) look(ctx context.Context) error {
 	if h.recent = append(h.recent, fresh...); len(h.recent) > remember {
 		h.recent = append([]*sparki.Activity(nil), h.recent[len(h.recent)-remember:]...)
 	}
-	h.statuses = h.feed.statusesOnce(h.portal)
+	h.statuses, h.appointments = h.feed.statusesOnce(h.portal), h.feed.appointmentsOnce(h.portal)
 	close(h.looked)
 	h.looked = make(chan struct{})
 	return nil

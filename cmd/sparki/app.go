@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/agenda"
 	"sparki.app/integrations/auth"
 	"sparki.app/integrations/db"
 	"sparki.app/integrations/feed"
@@ -36,6 +37,7 @@ type app struct {
 	tokens       *auth.Tokens
 	integrations *integrations.Service
 	listings     *listings.Service
+	agenda       *agenda.Service
 	media        *media.Service
 	signals      sparki.Signals
 	prefix       string // of all our keys on Redis
@@ -86,6 +88,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 		PublicURL: c.PublicAPIURL, MockWebhooks: mocks,
 	}
 	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Map: a.integrations.Map, Info: a.integrations.Info, Signals: a.signals, Log: log}
+	a.agenda = agenda.New(agenda.Service{DB: a.db, Connect: a.integrations.Agenda, Info: a.integrations.Info, Signals: a.signals, Log: log})
 	store, err := media.OpenStore(ctx, c.MediaURL)
 	if err != nil {
 		return nil, err
@@ -113,7 +116,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 	srv := &server.Server{
 		DB: a.db, Tokens: a.tokens, Integrations: a.integrations, Inbox: inbox, Media: a.media, Providers: a.integrations.Providers,
 		Resolver: &resolvers.Resolver{
-			DB: a.db, Integrations: a.integrations, Listings: a.listings, Media: a.media, Log: a.log,
+			DB: a.db, Integrations: a.integrations, Listings: a.listings, Agenda: a.agenda, Media: a.media, Log: a.log,
 			Feed: &feed.Feed{DB: a.db, Broker: a.broker, Status: a.listings.Status, Log: a.log},
 		},
 		RedisPing:      func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
@@ -132,12 +135,16 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 // work runs background jobs and the sweep until the context ends, then gives back what is in flight.
 func (a *app) work(ctx context.Context) error {
 	jobs := worker.NewServer(a.redis, a.prefix, worker.Jobs{
-		sparki.ReadInbox:    a.listings.ReadInbox,
-		sparki.FetchItems:   a.listings.FetchItems,
-		sparki.ContinueRun:  a.listings.ContinueRun,
-		sparki.RenewMapping: a.listings.RenewMapping,
-		sparki.CopyMedia:    a.media.Copy,
-		sparki.CollectMedia: a.media.Collect,
+		sparki.ReadInbox: a.listings.ReadInbox,
+
+		sparki.PushAppointments: a.agenda.PushAppointments,
+		sparki.SyncTargets:      a.agenda.SyncTargets,
+		sparki.CleanSmokeTests:  a.agenda.CleanSmokeTests,
+		sparki.FetchItems:       a.listings.FetchItems,
+		sparki.ContinueRun:      a.listings.ContinueRun,
+		sparki.RenewMapping:     a.listings.RenewMapping,
+		sparki.CopyMedia:        a.media.Copy,
+		sparki.CollectMedia:     a.media.Collect,
 	}, a.log)
 	if err := jobs.Start(); err != nil {
 		return err
@@ -145,7 +152,7 @@ func (a *app) work(ctx context.Context) error {
 	defer jobs.Stop()
 	a.log.Info("working")
 	sweep := &worker.Sweep{Due: a.due, Signals: a.signals, Log: a.log, Schedule: func(ctx context.Context) error {
-		return a.listings.StartDueCrawls(ctx, integrations.IncrementalEvery, integrations.FullEvery)
+		return errors.Join(a.agenda.StartDueSyncs(ctx), a.listings.StartDueCrawls(ctx, integrations.IncrementalEvery, integrations.FullEvery))
 	}}
 	sweep.Run(ctx, a.sweepEvery)
 	return nil

@@ -61,7 +61,8 @@ const (
 
 // Message is one notification inside a delivery: a hint that something changed.
 type Message struct {
-	// ExternalID is the CRM's message id, unique in its integration for good.
+	// ExternalID is the CRM's message id, unique in its integration for good: a message that comes again
+	// is left out. "" where the CRM gives none; such a message is always a new one.
 	ExternalID string
 	Kind       MessageKind
 	Ref        Ref

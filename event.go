@@ -29,6 +29,7 @@ const (
 	ProjectUpdated      ActivityType = "PROJECT_UPDATED"
 	ProjectReviewed     ActivityType = "PROJECT_REVIEWED"
 	DeliveryReceived    ActivityType = "DELIVERY_RECEIVED"
+	DeliveryRejected    ActivityType = "DELIVERY_REJECTED"
 	DeliveryFailed      ActivityType = "DELIVERY_FAILED"
 
 	ScheduleCreated      ActivityType = "SCHEDULE_CREATED"

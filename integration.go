@@ -119,6 +119,8 @@ type SettingField struct {
 	BoundTo []string
 	// Narrows: a filter, which takes over fewer objects than the CRM offers.
 	Narrows bool
+	// Check looks at a text's content; nil accepts any. Its error is Invalid, in words for the person.
+	Check func(value string) error
 	// MinLength is the least number of characters of a secret; 0 for no bound.
 	MinLength int
 }
@@ -194,6 +196,8 @@ type SyncRun struct {
 	State         SyncRunState
 	// Full: everything is read, and what is not found is looked at. Otherwise only what changed.
 	Full bool
+	// Approved: a person wants what is missing deactivated, however much it is.
+	Approved bool
 	// Since is where an incremental run stops reading; nil for a full one.
 	Since *time.Time
 	// Cursor is the provider's place in the crawl; "" at the start.

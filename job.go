@@ -12,8 +12,8 @@ type Bell struct {
 	Job      JobKind
 	PortalID uuid.UUID
 	// ID is the integration for ReadInbox, FetchItems, RenewMapping, PushAppointments and
-	// CleanSmokeTests, the run for ContinueRun and SyncTargets, the portal itself for CopyMedia and
-	// CollectMedia.
+	// CleanSmokeTests, the run for ContinueRun and SyncTargets, the portal itself for CopyMedia,
+	// CollectMedia and Prune.
 	ID uuid.UUID
 }
 
@@ -39,6 +39,8 @@ const (
 	SyncTargets JobKind = "targets:sync"
 	// CleanSmokeTests removes what smoke tests that broke off left in an integration's CRM.
 	CleanSmokeTests JobKind = "smoke:clean"
+	// Prune forgets what a portal need not keep any longer.
+	Prune JobKind = "portal:prune"
 )
 
 // Signals tells other processes what was committed. Both calls are hints that may get lost: they

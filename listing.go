@@ -2,6 +2,7 @@ package sparki
 
 import (
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,6 +107,19 @@ type ListingMedia struct {
 	Title      *string `json:"title,omitempty"`
 	Position   int     `json:"position"` // from 0, the CRM's order
 	MimeType   *string `json:"mimeType,omitempty"`
+}
+
+// KeepMedia leaves out the media whose URL may not be shown. The others move up.
+func (l *Listing) KeepMedia(mayShow func(url string) bool) {
+	for _, list := range []*[]ListingMedia{&l.Images, &l.FloorPlans, &l.OtherMedia} {
+		*list = slices.DeleteFunc(*list, func(m ListingMedia) bool { return !mayShow(m.URL) })
+		for n := range *list {
+			(*list)[n].Position = n
+		}
+	}
+	if l.ThumbnailURL != nil && !mayShow(*l.ThumbnailURL) {
+		l.ThumbnailURL = nil
+	}
 }
 
 // Decimal is an exact amount with two digits behind the point, for example "425000.00".

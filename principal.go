@@ -41,11 +41,13 @@ func (p *Portal) Has(provider string) bool { return slices.Contains(p.AddOns, pr
 // Principal is the caller: a person or an API token, always inside exactly one portal.
 type Principal struct {
 	PortalID    uuid.UUID
-	TokenID     uuid.UUID
+	TokenID     uuid.UUID // the API token; zero for a caller of the identity provider
 	Name        string
 	Permissions []Permission
 	// ExpiresAt is zero for a token that does not expire.
 	ExpiresAt time.Time
+	// Credential is what the caller showed, to be looked at again for as long as a connection stays open.
+	Credential Secret
 }
 
 // Need fails with Forbidden when the caller lacks a right.

@@ -1,12 +1,11 @@
-// Package auth turns what a caller shows into a Principal.
+// Package auth turns what a caller shows into a Principal: an API token, the cookie of a session, or a
+// JWT of an identity provider.
 package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"strings"
 	"sync"
 	"time"
@@ -17,38 +16,26 @@ import (
 	"sparki.app/integrations/db"
 )
 
-// An API token is "sparki_" and the base64url of portal id, token id and 32 random bytes: it leads
-// to its row inside its own portal, and only the hash of the whole is stored.
-const (
-	tokenPrefix = "sparki_"
-	secretBytes = 32
-	tokenBytes  = 16 + 16 + secretBytes
-)
-
-// memory is how long a token that was good is taken for good. A revoked one is refused after it at
-// the latest.
+// memory is how long what was good is taken for good. What has ended is refused after it at the latest.
 const memory = 5 * time.Second
 
 var errUnknown = sparki.Errorf(sparki.Unauthenticated, "this API token is not valid: it is mistyped, expired or revoked")
 
 // NewToken makes a token for a portal: what the caller is given, and what is stored.
 func NewToken(portal uuid.UUID, name string, permissions []sparki.Permission) (text string, stored *db.Token) {
-	id := sparki.NewID()
-	raw := make([]byte, 0, tokenBytes)
-	raw = append(append(raw, portal[:]...), id[:]...)
-	raw = raw[:tokenBytes]
-	_, _ = rand.Read(raw[32:]) // never fails
-	text = tokenPrefix + base64.RawURLEncoding.EncodeToString(raw)
-	hash := sha256.Sum256([]byte(text))
-	return text, &db.Token{ID: id, Name: name, Hash: hash[:], Permissions: permissions}
+	text, id, hash := newCredential(tokenPrefix, portal)
+	return text, &db.Token{ID: id, Name: name, Hash: hash, Permissions: permissions}
 }
 
-// Tokens checks API tokens.
+// Tokens checks what callers show.
 type Tokens struct {
 	DB *db.DB
+	// OIDC checks JWTs; nil when there is no identity provider.
+	OIDC *OIDC
 
-	mu   sync.Mutex
-	good map[[sha256.Size]byte]known
+	mu    sync.Mutex
+	good  map[[sha256.Size]byte]known
+	codes map[[sha256.Size]byte]*sparki.Principal // that sign in once
 }
 
 type known struct {
@@ -62,6 +49,20 @@ func (t *Tokens) Authenticate(ctx context.Context, authorization string) (*spark
 	if text = strings.TrimSpace(text); !strings.EqualFold(scheme, "Bearer") || text == "" {
 		return nil, sparki.Errorf(sparki.Unauthenticated, "send an API token: Authorization: Bearer …")
 	}
+	if strings.HasPrefix(text, sessionPrefix) { // a cookie counts as a cookie only
+		return nil, errUnknown
+	}
+	return t.recall(ctx, text)
+}
+
+// Alive says whether what a caller showed still holds; it asks anew each time.
+func (t *Tokens) Alive(ctx context.Context, who *sparki.Principal) error {
+	_, err := t.check(ctx, who.Credential.Reveal())
+	return err
+}
+
+// recall checks a credential, or remembers that it was good a moment ago.
+func (t *Tokens) recall(ctx context.Context, text string) (*sparki.Principal, error) {
 	hash := sha256.Sum256([]byte(text))
 	t.mu.Lock()
 	remembered, ok := t.good[hash]
@@ -69,7 +70,7 @@ func (t *Tokens) Authenticate(ctx context.Context, authorization string) (*spark
 	if ok && time.Now().Before(remembered.until) {
 		return remembered.who, nil
 	}
-	who, err := t.check(ctx, text, hash)
+	who, err := t.check(ctx, text)
 	if err != nil {
 		return nil, err
 	}
@@ -77,20 +78,38 @@ func (t *Tokens) Authenticate(ctx context.Context, authorization string) (*spark
 	return who, nil
 }
 
-func (t *Tokens) check(ctx context.Context, text string, hash [sha256.Size]byte) (*sparki.Principal, error) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimPrefix(text, tokenPrefix))
-	if err != nil || len(raw) != tokenBytes {
+// check asks whoever knows whether a credential is good, which its form tells.
+func (t *Tokens) check(ctx context.Context, text string) (who *sparki.Principal, err error) {
+	switch {
+	case strings.HasPrefix(text, tokenPrefix):
+		who, err = t.token(ctx, text)
+	case strings.HasPrefix(text, sessionPrefix):
+		who, err = t.session(ctx, text)
+	case t.OIDC != nil && strings.Count(text, ".") == 2:
+		who, err = t.jwt(ctx, text)
+	default:
 		return nil, errUnknown
 	}
-	portal, id := uuid.UUID(raw[:16]), uuid.UUID(raw[16:32])
-	stored, err := t.DB.Token(ctx, portal, id)
 	if sparki.KindOf(err) == sparki.NotFound {
 		return nil, errUnknown
 	}
 	if err != nil {
 		return nil, err
 	}
-	if subtle.ConstantTimeCompare(stored.Hash, hash[:]) != 1 || !valid(stored) {
+	who.Credential = sparki.Secret(text)
+	return who, nil
+}
+
+func (t *Tokens) token(ctx context.Context, text string) (*sparki.Principal, error) {
+	portal, id, hash, ok := parseCredential(tokenPrefix, text)
+	if !ok {
+		return nil, errUnknown
+	}
+	stored, err := t.DB.Token(ctx, portal, id)
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare(stored.Hash, hash) != 1 || !valid(stored) {
 		return nil, errUnknown
 	}
 	who := &sparki.Principal{PortalID: portal, TokenID: id, Name: stored.Name, Permissions: stored.Permissions}
@@ -102,6 +121,16 @@ func (t *Tokens) check(ctx context.Context, text string, hash [sha256.Size]byte)
 
 func valid(t *db.Token) bool {
 	return t.RevokedAt == nil && (t.ExpiresAt == nil || time.Now().Before(*t.ExpiresAt))
+}
+
+// jwt checks a JWT, and that its portal is one of ours.
+func (t *Tokens) jwt(ctx context.Context, text string) (*sparki.Principal, error) {
+	who, err := t.OIDC.verify(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	_, err = t.DB.Portal(ctx, who.PortalID)
+	return who, err
 }
 
 func (t *Tokens) remember(hash [sha256.Size]byte, who *sparki.Principal) {
@@ -117,11 +146,8 @@ func (t *Tokens) remember(hash [sha256.Size]byte, who *sparki.Principal) {
 	t.good[hash] = known{who, until}
 }
 
-// Alive says whether a caller's token still holds; it asks the database each time.
-func (t *Tokens) Alive(ctx context.Context, who *sparki.Principal) error {
-	stored, err := t.DB.Token(ctx, who.PortalID, who.TokenID)
-	if sparki.KindOf(err) == sparki.NotFound || err == nil && !valid(stored) {
-		return errUnknown
-	}
-	return err
+func (t *Tokens) forget(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.good, sha256.Sum256([]byte(text)))
 }

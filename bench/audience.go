@@ -45,7 +45,7 @@ type heard struct{ began, first, last time.Time }
 // subscribe opens so many sockets; greet, if any, makes each hear events.
 func subscribe(ctx context.Context, url string, n int, greet func(*websocket.Conn) error) (*audience, error) {
 	a := &audience{failed: make(chan error, 1)}
-	dialer := &websocket.Dialer{HandshakeTimeout: 10 * time.Second, ReadBufferSize: 1024, WriteBufferSize: 256, Subprotocols: []string{"graphql-transport-ws"}}
+	dialer := &websocket.Dialer{HandshakeTimeout: 30 * time.Second, ReadBufferSize: 1024, WriteBufferSize: 256, Subprotocols: []string{"graphql-transport-ws"}}
 	var dialing errgroup.Group
 	dialing.SetLimit(32)
 	sockets := make([]*websocket.Conn, n)

@@ -115,10 +115,10 @@ func TestSlicesOfProc(t *testing.T) {
 		return // nothing to read: the table shows "-"
 	}
 	pid := os.Getpid()
-	if peakOf(pid) < 1<<20 || stat(pid, fieldParent)[0] != int64(os.Getppid()) || busyOf(cores()) <= 0 {
+	if peakOf(pid) < 1<<20 || residentOf(pid) < 1<<20 || residentOf(pid) > peakOf(pid) || stat(pid, fieldParent)[0] != int64(os.Getppid()) || busyOf(cores()) <= 0 {
 		t.Errorf("peak %d, parent %v, busy %v", peakOf(pid), stat(pid, fieldParent), busyOf(cores()))
 	}
-	if peakOf(0) != 0 || cpuOf(-1) != 0 {
+	if peakOf(0) != 0 || residentOf(-1) != 0 || cpuOf(-1) != 0 {
 		t.Error("something is known of a process that does not exist")
 	}
 }

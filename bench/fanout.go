@@ -13,9 +13,17 @@ import (
 	"sparki.app/integrations/bench/beside"
 )
 
+// subscribers are how many sockets hear each event.
+var subscribers = []int{1000, 5000}
+
 const (
-	subscribers = 1000
-	events      = 40 // of a slice
+	events = 40 // of a slice
+	// leastDelivered is the floor, beside a broadcast that knows of no portals, cursors or rights.
+	leastDelivered = 0.6
+	// mostMemory is what an idle socket may take, in kB.
+	mostMemory = 20
+	// settle is how long sockets have been idle when their memory is measured.
+	settle = 2 * time.Second
 	// breath is how long nothing happens between two events. Sparki looks for new activities at most
 	// every 50 ms, so that a burst costs a few looks; one event at a time should not wait for that.
 	breath = 100 * time.Millisecond
@@ -26,7 +34,7 @@ const (
 const activitySubscription = `subscription { activity { id cursor type message } }`
 
 // fanOut measures one event at a time to many sockets of one portal: from the request that makes it
-// happen to the last socket that has heard of it.
+// happen to the last socket that has heard of it. And what a socket costs that hears nothing.
 func fanOut(ctx context.Context, b *bench) ([]*row, error) {
 	c, err := startCRM(ctx, 0)
 	if err != nil {
@@ -47,12 +55,27 @@ func fanOut(ctx context.Context, b *bench) ([]*row, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, err := subscribe(ctx, "ws"+strings.TrimPrefix(p.url, "http")+"/graphql", subscribers, transportWS(p.token))
+	var rows []*row
+	for _, n := range subscribers {
+		of, err := b.fanOutTo(ctx, n, p, theirs, link)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, of...)
+	}
+	return rows, nil
+}
+
+// fanOutTo measures with so many sockets on either side.
+func (b *bench) fanOutTo(ctx context.Context, n int, p *program, theirs *rival, link *linking) ([]*row, error) {
+	idle := &row{load: "fan-out", what: fmt.Sprintf("memory of each of %d idle sockets", n), unit: "kB", beside: "the same", ceiling: mostMemory}
+	empty, emptyBeside := p.resident(), theirs.resident()
+	ours, err := subscribe(ctx, "ws"+strings.TrimPrefix(p.url, "http")+"/graphql", n, transportWS(p.token))
 	if err != nil {
 		return nil, fmt.Errorf("ours: %w", err)
 	}
 	defer ours.close()
-	raw, err := subscribe(ctx, "ws"+strings.TrimPrefix(theirs.url, "http")+"/fan-out", subscribers, nil)
+	raw, err := subscribe(ctx, "ws"+strings.TrimPrefix(theirs.url, "http")+"/fan-out", n, nil)
 	if err != nil {
 		return nil, fmt.Errorf("beside: %w", err)
 	}
@@ -68,7 +91,11 @@ func fanOut(ctx context.Context, b *bench) ([]*row, error) {
 	if _, err := raw.everybodyHears(ctx, send); err != nil {
 		return nil, fmt.Errorf("beside: %w", err)
 	}
-	whole := &row{load: "fan-out", what: fmt.Sprintf("one event to %d sockets, %d bytes each", subscribers, len(message)), unit: "deliveries/s", beside: "raw gorilla, prepared message"}
+	if !sleep(ctx, settle) {
+		return nil, ctx.Err()
+	}
+	idle.ours, idle.theirs = memoryOf(p.resident()-empty, n), memoryOf(theirs.resident()-emptyBeside, n)
+	whole := &row{load: "fan-out", what: fmt.Sprintf("one event to %d sockets, %d bytes each", n, len(message)), unit: "deliveries/s", beside: "raw gorilla, prepared message", floor: leastDelivered}
 	spread := &row{load: "fan-out", what: "the same, first socket to last", unit: "deliveries/s", beside: "the same"}
 	for range b.rounds {
 		if err := b.deliver(ctx, whole, spread, true, ours, p.cpu, link.next); err != nil {
@@ -78,11 +105,19 @@ func fanOut(ctx context.Context, b *bench) ([]*row, error) {
 			return nil, fmt.Errorf("beside: %w", err)
 		}
 	}
-	err = b.profiled(ctx, "fan-out", p.serve, func() error {
+	err = b.profiled(ctx, fmt.Sprintf("fan-out-%d", n), p.serve, func() error {
 		return b.deliver(ctx, &row{}, &row{}, true, ours, p.cpu, link.next)
 	})
 	whole.serve, whole.worker = p.peaks()
-	return []*row{whole, spread}, err
+	return []*row{whole, spread, idle}, err
+}
+
+// memoryOf is what a socket takes, in kB, as a sample that the table can show; none when it is not known.
+func memoryOf(resident int64, sockets int) []sample {
+	if resident <= 0 {
+		return nil
+	}
+	return []sample{{ops: int(resident) / sockets / 1000, took: time.Second}}
 }
 
 // deliver makes one slice of events.
@@ -99,7 +134,7 @@ func (b *bench) deliver(ctx context.Context, whole, spread *row, ours bool, a *a
 		if err != nil {
 			return err
 		}
-		s.ops += subscribers
+		s.ops += len(a.sockets)
 		s.took += heard.last.Sub(heard.began)
 		between.took += heard.last.Sub(heard.first)
 		times = append(times, heard.last.Sub(heard.began))

@@ -78,6 +78,17 @@ func peakOf(pid int) int64 {
 	return 0
 }
 
+// residentOf is the memory that a process has resident, in bytes.
+func residentOf(pid int) int64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	words := strings.Fields(string(text))
+	if len(words) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(words[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
 // busyOf is how long cores have worked, whoever for; what a hypervisor took counts as well.
 func busyOf(list []int) time.Duration {
 	text, _ := os.ReadFile("/proc/stat")

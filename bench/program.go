@@ -54,8 +54,9 @@ func (b *bench) program(ctx context.Context, name string, worker bool) (*program
 	p.env = []string{
 		"DATABASE_URL=" + p.databaseURL, "REDIS_URL=" + b.stack.dev.RedisURL, "LISTEN_ADDR=" + address,
 		"SECRET_KEYS=bench:" + base64.StdEncoding.EncodeToString(key),
-		"ALLOW_PRIVATE_UPSTREAMS=true", // the mock CRM is on 127.0.0.1
-		"CRM_RATE_LIMIT=0",             // else the backfill measures the limiter
+		"ALLOW_PRIVATE_UPSTREAMS=true",         // the mock CRM is on 127.0.0.1
+		"CRM_RATE_LIMIT=0", "API_RATE_LIMIT=0", // else the backfill, or the list, measures the limiter
+		"MAX_STREAMS=10000", "MAX_STREAMS_PER_TOKEN=10000",
 	}
 	if err := p.prepare(ctx); err != nil {
 		return p, err
@@ -173,6 +174,14 @@ func (p *program) peaks() (serve, worker int64) {
 	return serve, worker
 }
 
+// resident is the memory that serve has resident, in bytes.
+func (p *program) resident() int64 {
+	if p.serve == nil {
+		return 0
+	}
+	return residentOf(p.serve.pid())
+}
+
 // graphQL sends an operation that must succeed, and reads its data.
 func (p *program) graphQL(ctx context.Context, document string, variables map[string]any, into any) error {
 	body, err := json.Marshal(map[string]any{"query": document, "variables": variables})
@@ -236,7 +245,9 @@ type syncRun struct {
 	FinishedAt                                            time.Time
 }
 
-const pollEvery = 25 * time.Millisecond
+// pollEvery is how often the run is asked after. It tells itself when it ended, so that asking seldom
+// costs no precision, and the server little.
+const pollEvery = 200 * time.Millisecond
 
 // waitForRun waits until the integration's latest run, if it is not the one before, has succeeded.
 func (p *program) waitForRun(ctx context.Context, integrationID, before string) (syncRun, error) {

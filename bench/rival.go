@@ -91,6 +91,14 @@ func (r *rival) cpu() time.Duration {
 	return cpuOf(r.process.pid())
 }
 
+// resident is the memory that the server has resident, in bytes.
+func (r *rival) resident() int64 {
+	if r.process == nil {
+		return 0
+	}
+	return residentOf(r.process.pid())
+}
+
 // post sends one request that must succeed, and reads its answer.
 func (r *rival) post(ctx context.Context, method, path string, body []byte, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, r.url+path, bytes.NewReader(body))

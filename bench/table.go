@@ -14,6 +14,7 @@ import (
 type row struct {
 	load, what, beside, unit string
 	floor                    float64 // of the ratio; 0 when none is promised
+	ceiling                  float64 // of ours; 0 when none is promised
 	ours, theirs             []sample
 	serve, worker            int64 // peak memory, bytes; 0 when not known
 }
@@ -43,6 +44,12 @@ func (b *bench) print(w io.Writer, rows []*row, took time.Duration) {
 		if r.floor > 0 {
 			floor, verdict = fmt.Sprintf("%.1f", r.floor), "holds"
 			if r.ratio() < r.floor {
+				verdict = "MISSED"
+			}
+		}
+		if most := median(rates(r.ours)); r.ceiling > 0 && most > 0 {
+			floor, verdict = fmt.Sprintf("≤ %.0f %s", r.ceiling, r.unit), "holds"
+			if most > r.ceiling {
 				verdict = "MISSED"
 			}
 		}

@@ -122,6 +122,6 @@ func ParseActivityCursor(cursor string) (int64, error) {
 }
 
 // Now is the database's clock: leases, due times and reads are compared by no other.
-func (tx *Tx) Now(ctx context.Context) (time.Time, error) {
-	return collectOne(ctx, tx.Tx, pgx.RowTo[time.Time], `select clock_timestamp()`)
+func (d *DB) Now(ctx context.Context) (now time.Time, err error) {
+	return now, classify(d.pool.QueryRow(ctx, `select clock_timestamp()`).Scan(&now))
 }

@@ -42,7 +42,9 @@ func (d *DB) Appointments(ctx context.Context, portal uuid.UUID, f sparki.Appoin
 	if f.To != nil {
 		where.add("a.starts_at < ?", *f.To)
 	}
-	where.addSearch("a.search", f.Search)
+	for _, word := range strings.Fields(strings.ToLower(f.Search)) {
+		where.add("a.search like ?", "%"+likeEscape.Replace(word)+"%")
+	}
 	return list(ctx, d, portal, listQuery[*sparki.Appointment]{
 		columns: selectAppointment, from: fromAppointments, id: "a.id", scan: scanAppointment, where: where,
 		sort:   sortColumn[*sparki.Appointment]{"a.starts_at", "timestamptz", false, func(a *sparki.Appointment) *string { return timeText(a.StartsAt) }},

@@ -74,15 +74,18 @@ type card struct {
 	currency, label *string
 }
 
-// targets are where Scan puts the columns of selectCard.
-func (c *card) targets() []any {
+// rowColumns is room for every column that an item or a project is read from.
+const rowColumns = 40
+
+// appendTargets appends where Scan puts the columns of selectCard.
+func (c *card) appendTargets(targets []any) []any {
 	l, a := &c.listing, &c.listing.Address
-	return []any{
+	return append(targets,
 		&l.Title, &l.Status, &l.Category, &l.TransactionType,
 		&c.amount, &c.currency, &c.label,
 		&a.Label, &a.Street, &a.HouseNumber, &a.HouseNumberAddition,
 		&a.PostalCode, &a.City, &a.StateOrProvince, &a.Country, &a.Physical, &l.ThumbnailURL,
-	}
+	)
 }
 
 // read gives the listing that was scanned.

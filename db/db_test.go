@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -53,7 +54,8 @@ func TestCatalogue(t *testing.T) {
 			select from pg_policy p where p.polrelid = c.oid and pg_get_expr(p.polqual, c.oid) like '%portal_id = %app.portal%'
 				and p.polroles = array[(select oid from pg_roles where rolname = 'sparki_app')])`,
 		"policies for anybody else": `select polname || ' on ' || polrelid::regclass from pg_policy
-			where not polroles <@ (select array_agg(oid) from pg_roles where rolname in ('sparki_app', 'sparki_system'))`,
+			where not polroles <@ (select array_agg(oid) from pg_roles where rolname in ('sparki_app', 'sparki_system'))
+				and not (polname = 'search' and polcmd = 'r' and polroles = array[(select oid from pg_roles where rolname = 'sparki_search')])`,
 		"unique keys that do not begin with the portal": `select i.indexrelid::regclass::text from pg_index i join pg_class c on c.oid = i.indrelid
 			join pg_namespace n on n.oid = c.relnamespace
 			where n.nspname = 'public' and c.relname <> 'goose_db_version' and i.indisunique
@@ -63,9 +65,14 @@ func TestCatalogue(t *testing.T) {
 		"views that run with their owner's rights": `select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
 			where n.nspname = 'public' and c.relkind in ('v', 'm') and coalesce(array_to_string(c.reloptions, ','), '') not like '%security_invoker=true%'`,
 		"functions that run with their owner's rights": `select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-			where n.nspname = 'public' and p.prosecdef`,
+			where n.nspname = 'public' and p.prosecdef and not (proowner = (select oid from pg_roles where rolname = 'sparki_search')
+				and prosrc like 'select id from % where portal_id = nullif(current_setting(''app.portal'', true), '''')::uuid and %')`,
+		"functions of the searching role that others than the program may call": `select proname from pg_proc where proowner = 'sparki_search'::regrole
+			and has_function_privilege('sparki_system', oid, 'execute')`,
+		"grants to the searching role": `select table_name || '.' || column_name || ' ' || privilege_type from information_schema.column_privileges
+			where grantee = 'sparki_search' and (privilege_type <> 'SELECT' or table_name not in ('items', 'projects') or column_name not in ('portal_id', 'id', 'search'))`,
 		"roles that row-level security does not bind": `select rolname from pg_roles
-			where rolname in ('sparki_app', 'sparki_system') and (rolsuper or rolbypassrls or rolcanlogin)`,
+			where rolname in ('sparki_app', 'sparki_system', 'sparki_search') and (rolsuper or rolbypassrls or rolcanlogin)`,
 		"grants to the system role on columns that hold what belongs to customers": `select table_name || '.' || column_name from information_schema.column_privileges
 			where grantee = 'sparki_system' and column_name in ('body', 'raw', 'listing', 'value', 'sealed', 'previous', 'title', 'content', 'hash', 'params', 'document')`,
 	} {
@@ -80,7 +87,7 @@ func TestPortalsAreApart(t *testing.T) {
 	t.Parallel()
 	d := dbtest.Open(t, db.Options{URL: dbtest.URL(t), MaxConns: 1})
 	a, b := dbtest.Portal(t, d), dbtest.Portal(t, d)
-	for range 200 {
+	for range 1000 {
 		for _, p := range []*sparki.Portal{a, b} {
 			if got, err := d.Portal(t.Context(), p.ID); err != nil || got.ID != p.ID {
 				t.Fatalf("read own portal: %v, %v", got, err)
@@ -102,6 +109,47 @@ func TestPortalsAreApart(t *testing.T) {
 	}
 	if _, err := d.Tokens(t.Context(), a.ID); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Who names no portal sees no row, in any table and in either role, and can write none (reliability.md H4).
+func TestNoPortalSeesNothing(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	d := dbtest.Open(t, db.Options{URL: url})
+	p := dbtest.Portal(t, d)
+	conn := superuser(t, url)
+	tables := column(t, conn, `select relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname <> 'goose_db_version' order by 1`)
+	for what, setting := range map[string]string{"nothing": "", "another portal": sparki.NewID().String(), "a portal that does not exist": "00000000-0000-0000-0000-000000000000"} {
+		for _, table := range tables {
+			var n int
+			err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(t.Context(), `set local role sparki_app`); err != nil {
+					return err
+				}
+				if _, err := tx.Exec(t.Context(), `select set_config('app.portal', $1, true)`, setting); err != nil {
+					return err
+				}
+				return tx.QueryRow(t.Context(), `select count(*) from `+table).Scan(&n)
+			})
+			if err != nil || n != 0 {
+				t.Errorf("who names %s sees %d rows of %s, %v", what, n, table, err)
+			}
+		}
+		err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), `set local role sparki_app`); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(t.Context(), `select set_config('app.portal', $1, true)`, setting); err != nil {
+				return err
+			}
+			_, err := tx.Exec(t.Context(), `insert into activity_heads (portal_id) values ($1)`, p.ID)
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), "row-level security") {
+			t.Errorf("who names %s writes a row of a portal: %v", what, err)
+		}
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 )
 
 // Due lists a bell for all work of any portal that waits for a worker: messages, fetches and runs
-// that are due or whose lease ran out. Work of an integration whose CRM refuses us is left out.
+// that are due or whose lease ran out, and portals to prune. Work of an integration whose CRM refuses
+// us is left out.
 func (d *DB) Due(ctx context.Context) (bells []sparki.Bell, err error) {
 	err = d.system(ctx, func(tx pgx.Tx) error {
 		bells, err = collect(ctx, tx, pgx.RowToStructByPos[sparki.Bell], `
@@ -29,7 +30,9 @@ func (d *DB) Due(ctx context.Context) (bells []sparki.Bell, err error) {
 				and integration_id is not null
 			group by portal_id, integration_id
 			union all
-			select 'smoke:clean', portal_id, integration_id from smoke_tests where lease_until < now() group by portal_id, integration_id`)
+			select 'smoke:clean', portal_id, integration_id from smoke_tests where lease_until < now() group by portal_id, integration_id
+			union all
+			select 'portal:prune', portal_id, portal_id from portals where prune_due_at <= now()`)
 		return err
 	})
 	return bells, err

@@ -26,11 +26,13 @@ func (tx *Tx) WriteHistory(ctx context.Context, cause sparki.ChangeCause, change
 		insert into item_changes (portal_id, item_id, id, cause, changes)
 		select $1, t.item, t.id, $2, t.changes from unnest($3::uuid[], $4::uuid[], $5::jsonb[]) as t(item, id, changes)`,
 		tx.portal, cause, items, ids, diffs)
+	// Item by item through the key: a window over them all is a join that Postgres gets badly wrong
+	// while it has no statistics of a young table.
 	batch.Queue(`
-		delete from item_changes c using (
-			select item_id, id, row_number() over (partition by item_id order by id desc) as n from item_changes where portal_id = $1 and item_id = any($2)
-		) old
-		where c.portal_id = $1 and c.item_id = old.item_id and c.id = old.id and old.n > $3`, tx.portal, items, keptChanges)
+		delete from item_changes c using unnest($2::uuid[]) as t(item), lateral (
+			select id from item_changes where portal_id = $1 and item_id = t.item order by id desc offset $3 limit 1
+		) oldest
+		where c.portal_id = $1 and c.item_id = t.item and c.id <= oldest.id`, tx.portal, items, keptChanges)
 	return tx.SendBatch(ctx, batch).Close()
 }
 

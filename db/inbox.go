@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,11 +37,18 @@ const keepDeliveries = `
 	left join counted c on c.delivery_id = d.id,
 	lateral (select case when d.outcome <> '' then d.outcome when c.pending then 'PENDING' when c.failed then 'FAILED' else 'IGNORED' end as outcome) o`
 
-// KeepDeliveries stores deliveries of one or more portals, durably, in one round trip: all or none.
+// KeepDeliveries stores deliveries of one or more portals, durably, in one round trip: all or none. Those
+// that cannot be read are told of, and stored first, each by itself.
 func (d *DB) KeepDeliveries(ctx context.Context, deliveries []*sparki.Delivery) error {
 	batch := &pgx.Batch{}
 	byPortal := map[uuid.UUID][]*sparki.Delivery{}
 	for _, delivery := range deliveries {
+		if delivery.Outcome == sparki.OutcomeFailed {
+			if err := d.keepRejected(ctx, delivery); err != nil {
+				return err
+			}
+			continue
+		}
 		byPortal[delivery.PortalID] = append(byPortal[delivery.PortalID], delivery)
 	}
 	for portal, mine := range byPortal {
@@ -48,6 +56,15 @@ func (d *DB) KeepDeliveries(ctx context.Context, deliveries []*sparki.Delivery) 
 		batch.Queue(keepDeliveries, deliveryArgs(portal, mine)...)
 	}
 	return classify(d.pool.SendBatch(ctx, batch).Close())
+}
+
+func (d *DB) keepRejected(ctx context.Context, delivery *sparki.Delivery) error {
+	return d.Tx(ctx, delivery.PortalID, func(tx *Tx) error {
+		tx.Tell(sparki.Activity{Type: sparki.DeliveryRejected, Actor: sparki.SyncActor, Params: map[string]string{"problem": delivery.Reason},
+			IntegrationID: &delivery.IntegrationID, SubjectKind: sparki.DeliveryNode, SubjectID: delivery.ID})
+		_, err := tx.Exec(ctx, keepDeliveries, deliveryArgs(delivery.PortalID, []*sparki.Delivery{delivery})...)
+		return err
+	})
 }
 
 func deliveryArgs(portal uuid.UUID, deliveries []*sparki.Delivery) []any {
@@ -64,9 +81,13 @@ func deliveryArgs(portal uuid.UUID, deliveries []*sparki.Delivery) []any {
 	for i, d := range deliveries {
 		ids[i], integrations[i], bodies[i], signed[i], counts[i] = d.ID, d.IntegrationID, d.Body, d.Signed, int32(len(d.Messages))
 		outcomes[i], reasons[i], replays[i] = string(d.Outcome), clean(d.Reason), d.ReplayOf
-		for _, m := range d.Messages {
+		for n, m := range d.Messages {
+			id := clean(m.ExternalID)
+			if id == "" {
+				id = d.ID.String() + " " + strconv.Itoa(n)
+			}
 			owners, parents = append(owners, d.IntegrationID), append(parents, d.ID)
-			external, kinds = append(external, clean(m.ExternalID)), append(kinds, string(m.Kind))
+			external, kinds = append(external, id), append(kinds, string(m.Kind))
 			types, objects, notes = append(types, m.Ref.Type), append(objects, clean(m.Ref.ID)), append(notes, clean(m.Ref.Note))
 			out, why = append(out, string(m.Outcome)), append(why, clean(m.Reason))
 		}
@@ -196,7 +217,7 @@ func (d *DB) DeliveriesByID(ctx context.Context, portal uuid.UUID, ids []uuid.UU
 	return query(ctx, d, portal, scanDelivery, `select `+deliveryColumns+` from deliveries where portal_id = $1 and id = any($2)`, portal, ids)
 }
 
-// DeliveryBody is a delivery's body as it was received.
+// DeliveryBody is a delivery's body as it was received; nil when it is no longer kept.
 func (d *DB) DeliveryBody(ctx context.Context, portal, id uuid.UUID) ([]byte, error) {
 	return one(ctx, d, portal, pgx.RowTo[[]byte], `select body from deliveries where portal_id = $1 and id = $2`, portal, id)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"sparki.app/integrations"
 )
@@ -133,7 +134,11 @@ var upsertItems = func() string {
 		param(c.name, "text")
 	}
 	for _, name := range names[3:] { // all but the key
-		sets = append(sets, name+" = excluded."+name)
+		value := "excluded." + name
+		if name == "provenance" { // who maps a stored answer again does not know it
+			value = "coalesce(excluded.provenance, items.provenance)"
+		}
+		sets = append(sets, name+" = "+value)
 	}
 	list := strings.Join(names, ", ")
 	return `
@@ -176,7 +181,7 @@ func (tx *Tx) UpsertItems(ctx context.Context, integration uuid.UUID, writes []I
 		objectCodes[i], afdelingCodes[i] = f.ObjectCode, f.AfdelingCode
 		agencyIDs[i], officeIDs[i], employeeIDs[i] = f.AgencyID, f.OfficeID, strings.Join(f.EmployeeIDs, "\x1f")
 		states[i], reasons[i] = string(StateOf(f)), string(f.Inactive)
-		listings[i], raws[i] = compress(w.Encoded), compress(f.Raw)
+		listings[i], raws[i] = compress(w.Encoded), compressRaw(f.Raw)
 		contentHashes[i], listingHash[i], versions[i] = w.ContentHash, w.ListingHash, int32(w.MappingVersion)
 		if !f.ModifiedAt.IsZero() {
 			modifieds[i] = &f.ModifiedAt
@@ -229,9 +234,9 @@ const fromItems = ` from items i join integrations n on n.portal_id = i.portal_i
 // scanItem reads selectItem, and whatever follows it into more.
 func scanItem(row pgx.CollectableRow, more ...any) (*sparki.Item, error) {
 	i, c := &sparki.Item{}, &card{}
-	targets := append([]any{&i.ID, &i.IntegrationID, &i.Provider, &i.SourceType, &i.ExternalID, &i.ObjectCode, &i.AfdelingCode, &i.AgencyID,
-		&i.OfficeID, &i.EmployeeIDs, &i.State, &i.InactiveReason, &i.SourceModifiedAt, &i.SyncedAt, &i.SyncError, &i.Provenance, &i.Version}, c.targets()...)
-	if err := row.Scan(append(targets, more...)...); err != nil {
+	targets := append(make([]any, 0, rowColumns), &i.ID, &i.IntegrationID, &i.Provider, &i.SourceType, &i.ExternalID, &i.ObjectCode, &i.AfdelingCode, &i.AgencyID,
+		&i.OfficeID, &i.EmployeeIDs, &i.State, &i.InactiveReason, &i.SourceModifiedAt, &i.SyncedAt, &i.SyncError, &i.Provenance, &i.Version)
+	if err := row.Scan(append(c.appendTargets(targets), more...)...); err != nil {
 		return nil, err
 	}
 	i.Listing = c.read()
@@ -311,7 +316,9 @@ func (d *DB) Items(ctx context.Context, portal uuid.UUID, f sparki.ItemFilter, o
 		exists := "exists (select from projects p where p.portal_id = i.portal_id and p.item_id = i.id)"
 		where.add(map[bool]string{true: exists, false: "not " + exists}[*f.Linked])
 	}
-	where.addSearch("i.search", f.Search)
+	if err := d.addSearch(ctx, portal, where, "i", "found_items", f.Search); err != nil {
+		return nil, err
+	}
 	columns, scan := itemScan(whole)
 	return list(ctx, d, portal, listQuery[*sparki.Item]{
 		columns: columns, from: fromItems, id: "i.id", scan: scan, where: where, sort: itemOrders[o.Field], desc: o.Desc,
@@ -329,14 +336,14 @@ func (d *DB) ItemCounts(ctx context.Context, portal, integration uuid.UUID) (spa
 		from items where portal_id = $1 and integration_id = $2`, portal, integration)
 }
 
-// Listings reads the whole listings of these items, by item.
-func (tx *Tx) Listings(ctx context.Context, items []uuid.UUID) (map[uuid.UUID]*sparki.Listing, error) {
-	out := make(map[uuid.UUID]*sparki.Listing, len(items))
+// EncodedListings reads the listings of these items as EncodeListing wrote them, by item.
+func (tx *Tx) EncodedListings(ctx context.Context, items []uuid.UUID) (map[uuid.UUID][]byte, error) {
+	out := make(map[uuid.UUID][]byte, len(items))
 	_, err := collect(ctx, tx.Tx, func(row pgx.CollectableRow) (none struct{}, err error) {
 		var id uuid.UUID
-		var zipped []byte
+		var zipped pgtype.DriverBytes // lies in the connection's buffer
 		if err = row.Scan(&id, &zipped); err == nil {
-			out[id], err = decodeListing(zipped)
+			out[id], err = decompressListing(zipped)
 		}
 		return none, err
 	}, `select id, listing from items where portal_id = $1 and id = any($2)`, tx.portal, items)

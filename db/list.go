@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -43,11 +44,29 @@ func addEqual[T any](c *conditions, column string, value *T) {
 
 var likeEscape = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// addSearch wants every word of the search in the column, which is lower case.
-func (c *conditions) addSearch(column, search string) {
+// mostFound is how many rows of a portal the trigram index is asked for. A word that more of them hold
+// is found soon in the list's own order.
+const mostFound = 1000
+
+// addSearch wants every word of the search in the table's search text, which is lower case. function
+// looks for the longest word in the table's trigram index, see 0009_search.sql.
+func (d *DB) addSearch(ctx context.Context, portal uuid.UUID, c *conditions, table, function, search string) error {
+	longest := ""
 	for _, word := range strings.Fields(strings.ToLower(search)) {
-		c.add(column+" like ?", "%"+likeEscape.Replace(word)+"%")
+		like := "%" + likeEscape.Replace(word) + "%"
+		c.add(table+".search like ?", like)
+		if len(like) > len(longest) {
+			longest = like
+		}
 	}
+	if utf8.RuneCountInString(longest) < len("%abc%") {
+		return nil // no trigram in it
+	}
+	ids, err := query(ctx, d, portal, pgx.RowTo[uuid.UUID], `select `+function+`($1, $2)`, longest, mostFound+1)
+	if err == nil && len(ids) <= mostFound {
+		c.add(table+".id = any(?)", ids)
+	}
+	return err
 }
 
 // sortColumn is a column that a list can be ordered by, ties by id. Null comes last both ways.

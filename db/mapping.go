@@ -41,6 +41,27 @@ func (d *DB) MappingGaps(ctx context.Context, portal, integration uuid.UUID) ([]
 		where portal_id = $1 and integration_id = $2 order by objects desc, kind, name limit 500`, portal, integration)
 }
 
+// GapTotal is how much an integration's mapping does not know, of one kind.
+type GapTotal struct {
+	IntegrationID uuid.UUID
+	Provider      string
+	Kind          sparki.MappingGapKind
+	// Names are how many things there are, Objects how often one was met.
+	Names, Objects int64
+}
+
+// GapTotals sums up the mapping gaps of every portal's integrations. It cannot see their names.
+func (d *DB) GapTotals(ctx context.Context) (totals []GapTotal, err error) {
+	err = d.system(ctx, func(tx pgx.Tx) error {
+		totals, err = collect(ctx, tx, pgx.RowToStructByPos[GapTotal], `
+			select g.integration_id, n.provider, g.kind, count(*), sum(g.objects)::bigint
+			from mapping_gaps g join integrations n on n.portal_id = g.portal_id and n.id = g.integration_id
+			group by g.integration_id, n.provider, g.kind`)
+		return err
+	})
+	return totals, err
+}
+
 // OldMappings lists a bell for each integration with items that an older mapping made. versions are
 // the current ones, by provider.
 func (d *DB) OldMappings(ctx context.Context, versions map[string]int) (bells []sparki.Bell, err error) {

@@ -123,7 +123,7 @@ func TestListsUseIndexes(t *testing.T) {
 		for _, desc := range []bool{true, false} {
 			for name, filter := range map[string]sparki.ItemFilter{
 				"All": {}, "State": {State: &state}, "Category": {Category: &category}, "Linked": {Linked: &yes}, "Provider": {Provider: &kolibri},
-				"Integration": {IntegrationID: &integration.ID}, "Search": {Search: "huis 77"},
+				"Integration": {IntegrationID: &integration.ID}, "Search": {Search: "huis 77"}, "Rare": {Search: "huis 19999"},
 			} {
 				explained.what = fmt.Sprintf("items by %s, descending %v, %s", field, desc, name)
 				order := sparki.Order{Field: field, Desc: desc}
@@ -141,7 +141,7 @@ func TestListsUseIndexes(t *testing.T) {
 	for _, field := range []string{"UPDATED_AT", "TITLE", "CITY", "PRICE"} {
 		for _, desc := range []bool{true, false} {
 			for name, filter := range map[string]sparki.ProjectFilter{
-				"All": {}, "Lifecycle": {Lifecycle: &draft}, "Review": {NeedsReview: &yes}, "Search": {Search: "straat 77"},
+				"All": {}, "Lifecycle": {Lifecycle: &draft}, "Review": {NeedsReview: &yes}, "Search": {Search: "straat 77"}, "Rare": {Search: "straat 19999"},
 			} {
 				explained.what = fmt.Sprintf("projects by %s, descending %v, %s", field, desc, name)
 				if _, err := d.Projects(t.Context(), portal.ID, filter, sparki.Order{Field: field, Desc: desc}, sparki.PageArgs{First: 50}, false); err != nil {
@@ -152,5 +152,85 @@ func TestListsUseIndexes(t *testing.T) {
 	}
 	if explained.plans < 100 {
 		t.Errorf("only %d plans were looked at", explained.plans)
+	}
+}
+
+// A rare word is found by the trigram index, in the transaction's portal only, and under row-level
+// security all the same.
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	d := dbtest.Open(t, db.Options{URL: url})
+	portal := dbtest.Portal(t, d, "kolibri")
+	conn := superuser(t, url)
+	seed(t, conn, portal, connect(t, d, portal), 20_000)
+	other := dbtest.Portal(t, d, "kolibri")
+	seed(t, conn, other, connect(t, d, other), 20_000)
+
+	for search, want := range map[string]int{
+		"HUIS 19999": 1, "19999 huis": 1, "straat 1999": 12, "huis": 20_000, "zeppelin": 0, "199_9": 0, "%%%%": 0, "'": 0, "é": 0, "": 20_000,
+	} {
+		items, err := d.Items(t.Context(), portal.ID, sparki.ItemFilter{Search: search}, sparki.Order{Field: "TITLE"}, sparki.PageArgs{First: 50}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := items.Count(t.Context()); err != nil || n != want || len(items.Nodes) != min(want, 50) {
+			t.Errorf("%q finds %d items, %d on the page, want %d; %v", search, n, len(items.Nodes), want, err)
+		}
+		projects, err := d.Projects(t.Context(), portal.ID, sparki.ProjectFilter{Search: search}, sparki.Order{Field: "TITLE"}, sparki.PageArgs{First: 50}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := projects.Count(t.Context()); err != nil || n != want || len(projects.Nodes) != min(want, 50) {
+			t.Errorf("%q finds %d projects, %d on the page, want %d; %v", search, n, len(projects.Nodes), want, err)
+		}
+	}
+
+	for table, function := range map[string]string{"items": "found_items", "projects": "found_projects"} {
+		if plan := searchPlan(t, conn, portal, function); !strings.Contains(plan, "Bitmap Index Scan on "+table+"_search") {
+			t.Errorf("%s does not use its index:\n%s", function, plan)
+		}
+		for setting, want := range map[string]int{"": 0, portal.ID.String(): 1} {
+			asPortal(t, conn, "sparki_app", setting, func(tx pgx.Tx) error {
+				var n int
+				err := tx.QueryRow(t.Context(), `select count(*) from `+function+`('%19999%', 100)`).Scan(&n)
+				if err == nil && n != want {
+					t.Errorf("%s finds %d rows for portal %q", function, n, setting)
+				}
+				return err
+			})
+		}
+	}
+}
+
+// searchPlan explains what a search function does.
+func searchPlan(t *testing.T, conn *pgx.Conn, portal *sparki.Portal, function string) string {
+	t.Helper()
+	var body string
+	if err := conn.QueryRow(t.Context(), `select prosrc from pg_proc where proname = $1`, function).Scan(&body); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	asPortal(t, conn, "sparki_search", portal.ID.String(), func(tx pgx.Tx) error {
+		rows, err := tx.Query(t.Context(), "explain "+body, "%19999%", 1001)
+		if err == nil {
+			lines, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		return err
+	})
+	return strings.Join(lines, "\n")
+}
+
+// asPortal runs f in a role, inside a portal.
+func asPortal(t *testing.T, conn *pgx.Conn, role, portal string, f func(pgx.Tx) error) {
+	t.Helper()
+	err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), fmt.Sprintf(`set local role %s; set local plan_cache_mode = force_generic_plan; set local app.portal = '%s'`, role, portal)); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

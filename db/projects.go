@@ -28,9 +28,9 @@ func scanProject(row pgx.CollectableRow, more ...any) (*sparki.Project, error) {
 		provider, sourceType, externalID *string
 		linkedAt                         *time.Time
 	)
-	targets := append([]any{&p.ID, &p.Lifecycle, &p.NeedsReview, &p.AppointmentMinutes, &p.CreatedAt, &p.UpdatedAt,
-		&p.Overrides, &p.Version, &item, &provider, &sourceType, &externalID, &link.ObjectCode, &link.AfdelingCode, &linkedAt, &link.RefreshedAt}, c.targets()...)
-	if err := row.Scan(append(targets, more...)...); err != nil {
+	targets := append(make([]any, 0, rowColumns), &p.ID, &p.Lifecycle, &p.NeedsReview, &p.AppointmentMinutes, &p.CreatedAt, &p.UpdatedAt,
+		&p.Overrides, &p.Version, &item, &provider, &sourceType, &externalID, &link.ObjectCode, &link.AfdelingCode, &linkedAt, &link.RefreshedAt)
+	if err := row.Scan(append(c.appendTargets(targets), more...)...); err != nil {
 		return nil, err
 	}
 	if item != nil {
@@ -100,7 +100,9 @@ func (d *DB) Projects(ctx context.Context, portal uuid.UUID, f sparki.ProjectFil
 	addEqual(where, "n.provider", f.Provider)
 	addEqual(where, "p.lifecycle", f.Lifecycle)
 	addEqual(where, "p.needs_review", f.NeedsReview)
-	where.addSearch("p.search", f.Search)
+	if err := d.addSearch(ctx, portal, where, "p", "found_projects", f.Search); err != nil {
+		return nil, err
+	}
 	columns, scan := projectScan(whole)
 	return list(ctx, d, portal, listQuery[*sparki.Project]{
 		columns: columns, from: fromProjects, id: "p.id", scan: scan, where: where, sort: projectOrders[o.Field], desc: o.Desc,

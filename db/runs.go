@@ -2,22 +2,24 @@ package db
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"sparki.app/integrations"
 )
 
-const runColumns = `id, integration_id, domain, trigger, state, is_full, since, cursor, total,
+const runColumns = `id, integration_id, domain, trigger, state, is_full, approved, since, cursor, total,
 	processed, created, updated, unchanged, deactivated, failed, started_at, finished_at, error`
 
 func scanRun(row pgx.CollectableRow) (*sparki.SyncRun, error) { return scanRunAnd(row) }
 
 func scanRunAnd(row pgx.CollectableRow, more ...any) (*sparki.SyncRun, error) {
 	r := &sparki.SyncRun{}
-	return r, row.Scan(append([]any{&r.ID, &r.IntegrationID, &r.Domain, &r.Trigger, &r.State, &r.Full, &r.Since, &r.Cursor, &r.Total,
+	return r, row.Scan(append([]any{&r.ID, &r.IntegrationID, &r.Domain, &r.Trigger, &r.State, &r.Full, &r.Approved, &r.Since, &r.Cursor, &r.Total,
 		&r.Processed, &r.Created, &r.Updated, &r.Unchanged, &r.Deactivated, &r.Failed, &r.StartedAt, &r.FinishedAt, &r.Error}, more...)...)
 }
 
@@ -148,6 +150,30 @@ func (tx *Tx) EndRun(ctx context.Context, id uuid.UUID, from []sparki.SyncRunSta
 	return run, tx.forgetPages(ctx, id)
 }
 
+// ApproveRun lets a run in NEEDS_APPROVAL go on where it stopped, with what it misses; NotFound when it
+// is in another state, Conflict while another run of its domain is under way.
+func (tx *Tx) ApproveRun(ctx context.Context, id uuid.UUID) (*sparki.SyncRun, error) {
+	run, err := collectOne(ctx, tx.Tx, scanRun, `
+		update sync_runs set state = 'QUEUED', approved = true, attempts = 0, due_at = now(), lease_until = null, finished_at = null
+		where portal_id = $1 and id = $2 and state = 'NEEDS_APPROVAL' returning `+runColumns, tx.portal, id)
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == uniqueViolation {
+		return nil, sparki.Errorf(sparki.Conflict, "a sync is under way already")
+	}
+	return run, err
+}
+
+// uniqueViolation is Postgres's code for a second row with the same key.
+const uniqueViolation = "23505"
+
+// ReplaceRuns stops the runs in NEEDS_APPROVAL of an integration but this one, which has looked anew.
+func (tx *Tx) ReplaceRuns(ctx context.Context, by *sparki.SyncRun) ([]*sparki.SyncRun, error) {
+	return collect(ctx, tx.Tx, scanRun, `
+		with pages as (delete from sync_run_pages p using sync_runs r where p.portal_id = $1 and r.portal_id = $1 and r.id = p.run_id
+			and r.integration_id = $2 and r.domain = $3 and r.id <> $4 and r.state = 'NEEDS_APPROVAL')
+		update sync_runs set state = 'CANCELLED' where portal_id = $1 and integration_id = $2 and domain = $3 and id <> $4 and state = 'NEEDS_APPROVAL'
+		returning `+runColumns, tx.portal, by.IntegrationID, by.Domain, by.ID)
+}
+
 // CancelRuns stops the runs of an integration that are under way.
 func (tx *Tx) CancelRuns(ctx context.Context, integration uuid.UUID) ([]*sparki.SyncRun, error) {
 	return collect(ctx, tx.Tx, scanRun, `
@@ -219,17 +245,6 @@ func (d *DB) RunSummary(ctx context.Context, portal, integration uuid.UUID) (act
 func (d *DB) HasSucceeded(ctx context.Context, portal, integration uuid.UUID, domain sparki.SyncDomain) (bool, error) {
 	return one(ctx, d, portal, pgx.RowTo[bool], `
 		select exists (select from sync_runs where portal_id = $1 and integration_id = $2 and domain = $3 and state = 'SUCCEEDED')`, portal, integration, domain)
-}
-
-// LockRun reads one run and keeps others from changing it until the transaction ends.
-func (tx *Tx) LockRun(ctx context.Context, id uuid.UUID) (*sparki.SyncRun, error) {
-	return collectOne(ctx, tx.Tx, scanRun, `select `+runColumns+` from sync_runs where portal_id = $1 and id = $2 for update`, tx.portal, id)
-}
-
-// CountDeactivated adds to what a run deactivated.
-func (tx *Tx) CountDeactivated(ctx context.Context, id uuid.UUID, n int) error {
-	_, err := tx.Exec(ctx, `update sync_runs set deactivated = deactivated + $3 where portal_id = $1 and id = $2`, tx.portal, id, n)
-	return err
 }
 
 // RunsByID reads these runs. Ids without a run are left out.

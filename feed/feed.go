@@ -4,6 +4,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -19,7 +20,8 @@ const (
 	lookEvery = 3 * time.Second       // without a wake-up
 	pause     = 50 * time.Millisecond // between two looks, so that a burst costs a few
 	readLimit = 500
-	remember  = 2000 // activities that a portal's followers share
+	remember  = 2000   // activities that a portal's followers share
+	tooFar    = 10_000 // activities that a follower who was up to date may lack before it is sent away
 )
 
 // Feed reads each portal that somebody follows once per process, however many follow it.
@@ -44,10 +46,14 @@ type hub struct {
 	mu       sync.Mutex
 	recent   []*sparki.Activity                   // without gaps, the latest last
 	head     int64                                // the latest number that was read; -1 before the first look
+	grown    chan struct{}                        // closed when head moves
 	looked   chan struct{}                        // closed at the next look
 	statuses func() ([]*sparki.SyncStatus, error) // since the latest look, read once for all followers
 	// appointments that changed of late, read once for all followers since the latest look.
 	appointments func() ([]*sparki.Appointment, error)
+	states       map[uuid.UUID]*sparki.SyncStatus // as they were read last
+
+	filling sync.Mutex // one at a time reads further back
 }
 
 // join gives the portal's hub, which lives while somebody follows it.
@@ -60,7 +66,8 @@ func (f *Feed) join(portal uuid.UUID) (h *hub, leave func()) {
 	h = f.hubs[portal]
 	if h == nil {
 		ctx, stop := context.WithCancel(context.Background())
-		h = &hub{feed: f, portal: portal, stop: stop, head: -1, looked: make(chan struct{}), statuses: f.statusesOnce(portal), appointments: f.appointmentsOnce(portal)}
+		h = &hub{feed: f, portal: portal, stop: stop, head: -1, grown: make(chan struct{}), looked: make(chan struct{}), appointments: f.appointmentsOnce(portal), states: map[uuid.UUID]*sparki.SyncStatus{}}
+		h.statuses = h.statusesOnce()
 		f.hubs[portal] = h
 		go h.run(ctx)
 	}
@@ -122,37 +129,80 @@ func (h *hub) look(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.head = head
+	if h.head != head {
+		h.head = head
+		close(h.grown)
+		h.grown = make(chan struct{})
+	}
 	if h.recent = append(h.recent, fresh...); len(h.recent) > remember {
 		h.recent = append([]*sparki.Activity(nil), h.recent[len(h.recent)-remember:]...)
 	}
-	h.statuses, h.appointments = h.feed.statusesOnce(h.portal), h.feed.appointmentsOnce(h.portal)
+	h.statuses, h.appointments = h.statusesOnce(), h.feed.appointmentsOnce(h.portal)
 	close(h.looked)
 	h.looked = make(chan struct{})
 	return nil
 }
 
-// after gives what follows seq: from memory, or from the table when that reaches further back. next
-// is closed when there may be more.
-func (h *hub) after(ctx context.Context, seq int64) (activities []*sparki.Activity, next <-chan struct{}, err error) {
+// place is where a follower stands.
+type place struct {
+	next    *sparki.Activity // nil when it is not in memory
+	behind  int64            // activities that it has not seen
+	missing int64            // those of them that lie before memory
+	known   bool             // all of this is: the hub has looked
+	more    <-chan struct{}  // closed when the head moves
+}
+
+// at says where somebody stands who has seen everything up to seq.
+func (h *hub) at(seq int64) place {
 	h.mu.Lock()
-	head, next := h.head, h.looked
-	if n := len(h.recent); n > 0 && seq >= h.recent[0].Seq-1 {
-		activities = h.recent[min(n, int(seq-h.recent[0].Seq+1)):]
-		h.mu.Unlock()
-		return activities, next, nil
+	defer h.mu.Unlock()
+	p := place{known: h.head >= 0, more: h.grown}
+	if p.behind = max(h.head-seq, 0); p.behind == 0 {
+		return p
 	}
-	h.mu.Unlock()
-	if head < 0 || seq >= head {
-		return nil, next, nil
+	if p.missing = max(h.oldest()-1-seq, 0); p.missing == 0 {
+		p.next = h.recent[seq+1-h.oldest()]
 	}
-	activities, err = h.feed.DB.ActivitiesAfter(ctx, h.portal, seq, readLimit)
-	return activities, next, err
+	return p
+}
+
+// oldest is the first number in memory. The caller holds mu.
+func (h *hub) oldest() int64 {
+	if len(h.recent) > 0 {
+		return h.recent[0].Seq
+	}
+	return h.head + 1
+}
+
+// fill reads what lies between seq and memory into it, once for all who come back with about the same
+// cursor, as after a restart. What cannot join it without a gap is given to the caller alone; gone
+// counts those that are kept no more.
+func (h *hub) fill(ctx context.Context, seq int64) (page []*sparki.Activity, gone int64, err error) {
+	h.filling.Lock()
+	defer h.filling.Unlock()
+	missing := h.at(seq).missing
+	if missing == 0 {
+		return nil, 0, nil // another one has
+	}
+	page, err = h.feed.DB.ActivitiesAfter(ctx, h.portal, seq, int(min(missing, readLimit)))
+	switch {
+	case err == nil && len(page) == 0:
+		return nil, missing, nil
+	case err != nil || int64(len(page)) != missing || page[0].Seq != seq+1:
+		return page, 0, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if page[missing-1].Seq != h.oldest()-1 || len(h.recent)+len(page) > 2*remember {
+		return page, 0, nil
+	}
+	h.recent = append(page[:missing:missing], h.recent...)
+	return nil, 0, nil
 }
 
 // Activities gives everything that happens in a portal from now on, or from after on: in order,
-// without gaps or repeats. The channel ends with the context.
-func (f *Feed) Activities(ctx context.Context, portal uuid.UUID, after *int64, filter sparki.ActivityFilter) (<-chan *sparki.Activity, error) {
+// without gaps or repeats.
+func (f *Feed) Activities(ctx context.Context, portal uuid.UUID, after *int64, filter sparki.ActivityFilter) (Source, error) {
 	head, err := f.DB.ActivityHead(ctx, portal)
 	if err != nil {
 		return nil, err
@@ -163,36 +213,72 @@ func (f *Feed) Activities(ctx context.Context, portal uuid.UUID, after *int64, f
 			return nil, sparki.Errorf(sparki.Invalid, "after: this cursor is of an activity that has not happened")
 		}
 	}
-	out := make(chan *sparki.Activity)
 	h, leave := f.join(portal)
-	go func() {
-		defer close(out)
-		defer leave()
-		for {
-			activities, next, err := h.after(ctx, seq)
-			if err != nil && ctx.Err() == nil {
-				f.Log.Warn("activities could not be read", slog.Any("error", err))
+	return &activities{hub: h, leave: leave, seq: seq, filter: filter}, nil
+}
+
+// activities is one follower's way through the activities.
+type activities struct {
+	hub    *hub
+	leave  func()
+	seq    int64 // the latest that was looked at
+	filter sparki.ActivityFilter
+	page   []*sparki.Activity // further back than memory reaches
+	live   bool               // has been up to date
+}
+
+func (a *activities) Close() { a.leave() }
+
+func (a *activities) Next(ctx context.Context) (any, error) {
+	for {
+		activity, more, err := a.step(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, ErrBehind):
+			return nil, err
+		case err != nil:
+			a.hub.feed.Log.Warn("activities could not be read", slog.Any("error", err))
+			more = a.hub.nextLook()
+		case activity != nil:
+			if a.seq = activity.Seq; a.filter.Match(activity) {
+				return activity, nil
 			}
-			for _, a := range activities {
-				seq = a.Seq
-				if !filter.Match(a) {
-					continue
-				}
-				select {
-				case out <- a:
-				case <-ctx.Done():
-					return
-				}
-			}
-			if len(activities) > 0 {
-				continue
-			}
-			select {
-			case <-next:
-			case <-ctx.Done():
-				return
-			}
+			continue
+		case more == nil:
+			continue
 		}
-	}()
-	return out, nil
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// step gives the next activity, or what to wait for; neither when there is something in memory now.
+func (a *activities) step(ctx context.Context) (next *sparki.Activity, more <-chan struct{}, err error) {
+	if len(a.page) > 0 {
+		next, a.page = a.page[0], a.page[1:]
+		return next, nil, nil
+	}
+	p := a.hub.at(a.seq)
+	switch {
+	case p.next != nil:
+		return p.next, nil, nil
+	case p.behind == 0:
+		a.live = a.live || p.known
+		return nil, p.more, nil
+	case a.live && p.behind > tooFar:
+		return nil, nil, ErrBehind
+	}
+	page, gone, err := a.hub.fill(ctx, a.seq)
+	a.page, a.seq = page, a.seq+gone
+	return nil, nil, err
+}
+
+func (h *hub) nextLook() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.looked
 }

@@ -3661,7 +3661,7 @@ type Provider {
 
 "One field of a settings form."
 type SettingField {
-  "The key in ` + "`" + `SaveIntegrationInput.settings` + "`" + `. For kolibri: apiBaseUrl tokenUrl clientId clientSecret scope authorizationToken realEstateAgencyId officeIds employeeIds webhookSecret."
+  "The key in ` + "`" + `SaveIntegrationInput.settings` + "`" + `. For kolibri: apiBaseUrl tokenUrl clientId clientSecret scope authorizationToken realEstateAgencyId officeIds employeeIds webhookSecret widgetAppClientKey widgetPublicKeys."
   key: String!
   "The field's name, for people."
   label: String!
@@ -3984,7 +3984,7 @@ enum SyncRunState {
   SUCCEEDED
   "It broke off; nothing was deactivated."
   FAILED
-  "It was stopped; nothing was deactivated."
+  "It was stopped, or waited for approval until a later run had looked anew; nothing was deactivated."
   CANCELLED
 }
 
@@ -4083,7 +4083,7 @@ enum InactiveReason {
   WITHDRAWN
   "The CRM says that it does not exist."
   DELETED
-  "There, but not to be shown: a concept, or confidential. Or missing from the CRM's list, and a person approved."
+  "There, but not to be shown: a concept, or confidential."
   NOT_AVAILABLE
   "Outside the agency or the office filter."
   FILTERED_OUT
@@ -4699,7 +4699,7 @@ type WebhookDelivery implements Node {
   signatureValid: Boolean
   "The delivery that this one repeats."
   replayOf: WebhookDelivery
-  "The request's body as received; a string when it is no JSON."
+  "The request's body as received; a string when it is no JSON, null when it is older than 30 days."
   body: JSON
   "When its last message was decided; null while PENDING."
   processedAt: DateTime
@@ -4801,7 +4801,9 @@ enum ActivityType {
   DRIFT_RESOLVED
   "A webhook delivery was taken in."
   DELIVERY_RECEIVED
-  "A webhook delivery could not be read."
+  "A webhook delivery is the CRM's, but could not be read."
+  DELIVERY_REJECTED
+  "What a webhook delivery or a crawl named could not be fetched."
   DELIVERY_FAILED
 }
 
@@ -4907,11 +4909,11 @@ type Mutation {
     "The run to stop."
     syncRunId: ID!
   ): StartSyncPayload!
-  "Deactivate the missing items of a run in NEEDS_APPROVAL, or dismiss them. Needs EDIT_PORTAL_SETTINGS."
+  "Deactivate the missing items of a run in NEEDS_APPROVAL, or dismiss them. An approved run goes on: the CRM is asked for each missing object once more, and only what it does not have is deactivated. Needs EDIT_PORTAL_SETTINGS."
   approveDeactivations(
     "The run in NEEDS_APPROVAL."
     syncRunId: ID!
-    "True deactivates the items that are still missing, false leaves them as they are."
+    "True lets the run go on with them, false ends it and leaves them as they are."
     approve: Boolean!
   ): StartSyncPayload!
   "Reads a stored delivery again, as if it had just come. Needs EDIT_PORTAL_SETTINGS."

@@ -3,8 +3,10 @@ package integrations
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -146,27 +148,40 @@ func (s *Service) Webhook(ctx context.Context, provider providers.Provider, publ
 	if err != nil {
 		return nil, nil, s.unknown(provider, header, body)
 	}
-	s.mu.Lock()
-	t := s.webhooks[id]
-	s.mu.Unlock()
-	fresh := t == nil || time.Since(t.read) > webhookMemory
-	for {
-		if fresh {
-			if t, err = s.readTarget(ctx, id); sparki.KindOf(err) == sparki.NotFound {
-				return nil, nil, s.unknown(provider, header, body)
-			} else if err != nil {
-				return nil, nil, err
-			}
-		}
-		if t.integration.Provider != provider.Info().Key {
+	find := s.target
+	for fresh := false; ; fresh, find = true, s.readTarget {
+		t, err := find(ctx, id)
+		switch {
+		case sparki.KindOf(err) == sparki.NotFound:
+			return nil, nil, s.unknown(provider, header, body)
+		case err != nil && !fresh:
+			continue // whoever read for all may have left
+		case err != nil:
+			return nil, nil, err
+		case t.integration.Provider != provider.Info().Key:
 			return nil, nil, s.unknown(provider, header, body)
 		}
 		messages, err := provider.Changes(t.settings, header, body)
 		if err == nil || fresh {
 			return t.integration, messages, err
 		}
-		fresh = true
 	}
+}
+
+// target gives what is remembered of an integration, or else reads it, once for all who ask meanwhile: they may see what
+// was true shortly before they asked.
+func (s *Service) target(ctx context.Context, id uuid.UUID) (*target, error) {
+	s.mu.Lock()
+	t := s.webhooks[id]
+	s.mu.Unlock()
+	if t != nil && time.Since(t.read) <= webhookMemory {
+		return t, nil
+	}
+	read, err, _ := s.reads.Do(id.String(), func() (any, error) { return s.readTarget(ctx, id) })
+	if err != nil {
+		return nil, err
+	}
+	return read.(*target), nil
 }
 
 // unknown refuses a delivery for an id that is nobody's. Where the CRM signs, it verifies against a
@@ -184,6 +199,46 @@ func (s *Service) unknown(provider providers.Provider, header http.Header, body 
 	}
 	_, _ = provider.Changes(decoy, header, body)
 	return providers.ErrUnverified
+}
+
+// Widget verifies the address with which a CRM asks for its page inside the CRM. Its only error is
+// ErrUnverified: whatever is wrong, also on our side, the answer has to be the same.
+func (s *Service) Widget(ctx context.Context, provider providers.Provider, publicID, rawQuery string) (*sparki.Integration, providers.Widget, error) {
+	i, w, err := s.widget(ctx, provider, publicID, rawQuery)
+	if err != nil && !errors.Is(err, providers.ErrUnverified) && sparki.KindOf(err) != sparki.NotFound && ctx.Err() == nil {
+		s.Log.Warn("widget not verified", slog.String("provider", provider.Info().Key), slog.Any("error", err))
+	}
+	if err != nil {
+		return nil, w, providers.ErrUnverified
+	}
+	return i, w, nil
+}
+
+func (s *Service) widget(ctx context.Context, provider providers.Provider, publicID, rawQuery string) (i *sparki.Integration, w providers.Widget, err error) {
+	id, err := sparki.IntegrationNode.Parse(publicID)
+	if err != nil {
+		return nil, w, err
+	}
+	portal, err := s.DB.PortalOfIntegration(ctx, id)
+	if err != nil {
+		return nil, w, err
+	}
+	if i, err = s.DB.Integration(ctx, portal, id); err != nil {
+		return nil, w, err
+	}
+	if i.Provider != provider.Info().Key {
+		return nil, w, providers.ErrUnverified
+	}
+	conn, err := s.Connect(ctx, i)
+	if err != nil {
+		return nil, w, err
+	}
+	widgets, ok := conn.(providers.Widgets)
+	if !ok {
+		return nil, w, providers.ErrUnverified
+	}
+	w, err = widgets.Widget(ctx, rawQuery, time.Now())
+	return i, w, err
 }
 
 func (s *Service) readTarget(ctx context.Context, id uuid.UUID) (*target, error) {

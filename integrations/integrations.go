@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/db"
@@ -46,6 +47,7 @@ type Service struct {
 	conns    map[uuid.UUID]*line
 	mocks    map[uuid.UUID]providers.Mock
 	webhooks map[uuid.UUID]*target
+	reads    singleflight.Group // of targets, by integration
 }
 
 // Provider finds a kind of CRM by its key; NotFound when there is none.

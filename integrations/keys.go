@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
@@ -23,13 +24,16 @@ type Keys struct {
 
 const keyBytes = 32
 
+// keyID is plain: the database reads it in front of a seal.
+var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
 // ParseKeys reads a comma list of id:base64, 32 bytes each. The error names the key's id, never its value.
 func ParseKeys(list string) (*Keys, error) {
 	k := &Keys{aead: map[string]cipher.AEAD{}}
 	for _, entry := range strings.Split(list, ",") {
 		id, encoded, found := strings.Cut(strings.TrimSpace(entry), ":")
-		if !found || id == "" || len(id) > 255 {
-			return nil, errors.New("want a comma list of id:base64-of-32-bytes")
+		if !found || !keyID.MatchString(id) {
+			return nil, errors.New("want a comma list of id:base64-of-32-bytes, an id of at most 64 letters, digits, dots and dashes")
 		}
 		key, err := base64.StdEncoding.DecodeString(encoded)
 		if err != nil || len(key) != keyBytes {

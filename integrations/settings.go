@@ -133,7 +133,14 @@ func (c *change) value(f sparki.SettingField, v any) (any, bool) {
 		return s, true
 	default:
 		s, ok := c.text(f, v)
-		return s, ok
+		if !ok || f.Check == nil {
+			return s, ok
+		}
+		if err := f.Check(s); err != nil {
+			c.refuse(sparki.CodeInvalid, f.Key, sparki.TextOf(err))
+			return nil, false
+		}
+		return s, true
 	}
 }
 

@@ -38,6 +38,7 @@ type bundle struct {
 	live   map[string]any // settings with which the line works
 	portal *sparki.Portal
 	who    *sparki.Principal
+	url    string    // of the database
 	super  *pgx.Conn // past row-level security
 	saved  *sparki.Integration
 }
@@ -84,7 +85,7 @@ func setup(t *testing.T) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bundle{crm: &line{RoundTripper: rest.Local(mock)}, super: super}
+	b := &bundle{crm: &line{RoundTripper: rest.Local(mock)}, url: url, super: super}
 	b.live = map[string]any{
 		"apiBaseUrl": s.Text["apiBaseUrl"], "tokenUrl": s.Text["tokenUrl"], "realEstateAgencyId": s.Text["realEstateAgencyId"],
 		"clientId": s.Text["clientId"], "clientSecret": s.Secret("clientSecret").Reveal(), "webhookSecret": "a secret of some length",
@@ -120,7 +121,7 @@ func (b *bundle) save(t *testing.T, change func(*integrations.SaveInput)) {
 
 // listings are the services behind the worker and the inbox.
 func (b *bundle) listings() *listings.Service {
-	return &listings.Service{DB: b.DB, Connect: b.Connect, Info: b.Info, Signals: silent{}, Log: b.Log}
+	return &listings.Service{DB: b.DB, Connect: b.Connect, Info: b.Info, MayShow: func(string) bool { return true }, Signals: silent{}, Log: b.Log}
 }
 
 // crawl reads the CRM, as a worker would, and wants the run to succeed.

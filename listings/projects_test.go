@@ -263,3 +263,24 @@ func TestArchiveAndBack(t *testing.T) {
 		t.Errorf("out of the archive: %+v, %v", got, err)
 	}
 }
+
+// A medium at an address that nobody may be sent to is left out of the item and its projects.
+func TestForbiddenMedia(t *testing.T) {
+	t.Parallel()
+	b, _, project := imported(t)
+	bad := "https://127.0.0.1/x"
+	b.change(t, ref(1), func(l *sparki.Listing) {
+		l.ThumbnailURL = &bad
+		l.Images = []sparki.ListingMedia{
+			{ExternalID: "a", URL: bad}, {ExternalID: "b", URL: "https://media.example/b", Position: 1}, {ExternalID: "c", URL: bad, Position: 2}, {ExternalID: "d", URL: "https://media.example/d", Position: 3},
+		}
+		l.FloorPlans = []sparki.ListingMedia{{ExternalID: "e", URL: bad}}
+	})
+	l := b.item(t, ref(1)).Listing
+	if len(l.Images) != 2 || l.Images[0].ExternalID != "b" || l.Images[1].ExternalID != "d" || l.Images[1].Position != 1 || len(l.FloorPlans) != 0 || l.ThumbnailURL != nil {
+		t.Errorf("the item has %+v", l)
+	}
+	if n := b.count(t, `select count(*) from project_media where project_id = $1`, project.ID); n != 2 {
+		t.Errorf("the project has %d media", n)
+	}
+}

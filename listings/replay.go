@@ -23,6 +23,9 @@ func (s *Service) Replay(ctx context.Context, who *sparki.Principal, id uuid.UUI
 	if err != nil {
 		return nil, err
 	}
+	if body == nil {
+		return nil, sparki.Refuse(sparki.CodeInvalid, "the body of this delivery is no longer kept: start a sync instead", "deliveryId")
+	}
 	i, err := s.DB.Integration(ctx, who.PortalID, first.IntegrationID)
 	if err != nil {
 		return nil, err
@@ -32,6 +35,9 @@ func (s *Service) Replay(ctx context.Context, who *sparki.Principal, id uuid.UUI
 		again.Outcome, again.Reason = sparki.OutcomeFailed, "the body cannot be read"
 	}
 	for n := range again.Messages {
+		if again.Messages[n].ExternalID == "" {
+			continue // never a double
+		}
 		again.Messages[n].ExternalID += " replayed as " + again.NodeID()
 	}
 	if err := s.DB.KeepDeliveries(ctx, []*sparki.Delivery{again}); err != nil {

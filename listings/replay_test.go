@@ -2,6 +2,8 @@ package listings
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -40,6 +42,11 @@ func TestReplay(t *testing.T) {
 	stranger.PortalID = sparki.NewID()
 	if _, err := b.Replay(t.Context(), &stranger, first.ID); sparki.KindOf(err) != sparki.NotFound {
 		t.Errorf("another portal's delivery: %v", err)
+	}
+	b.exec(t, `update deliveries set body = null`)
+	var refused sparki.Refusal
+	if _, err := b.Replay(t.Context(), b.who, first.ID); !errors.As(err, &refused) || !slices.Equal(refused[0].Field, []string{"deliveryId"}) {
+		t.Errorf("a delivery whose body is no longer kept: %v", err)
 	}
 }
 

@@ -70,20 +70,23 @@ func (r *running) crawl(ctx context.Context) error {
 	return r.finish(ctx)
 }
 
-// pages reads what is left of the list. While one page is stored, the next one is on its way.
+// pages reads what is left of the list. While one page is stored, the next one is read.
 func (r *running) pages(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	next := r.ahead(ctx, r.Run.Cursor)
+	defer func() {
+		cancel()
+		_, _ = next() // leave nothing behind that still reads
+	}()
 	for cursor := r.Run.Cursor; cursor != crawlDone; {
 		if r.Page >= maxPages {
 			return sparki.Errorf(sparki.Rejected, "the CRM's list does not end: more than %d pages", maxPages)
 		}
-		page, err := next()
+		p, err := next()
 		if err != nil {
 			return err
 		}
-		after := page.Next
+		after := p.Next
 		if after == "" {
 			after = crawlDone
 		} else {
@@ -92,7 +95,11 @@ func (r *running) pages(ctx context.Context) error {
 			}
 			next = r.ahead(ctx, after)
 		}
-		if err := r.page(ctx, page, after); err != nil {
+		err = r.save(ctx, p.objects, func(tx *db.Tx, counts sparki.SyncRunCounts) error {
+			counts = counts.Add(sparki.SyncRunCounts{Processed: p.unchanged, Unchanged: p.unchanged})
+			return r.savePage(ctx, tx, after, p.Total, counts, p.newest, p.Refs)
+		})
+		if err != nil {
 			return err
 		}
 		r.Signals.Wake(ctx, r.integration.PortalID)
@@ -101,42 +108,82 @@ func (r *running) pages(ctx context.Context) error {
 	return nil
 }
 
+// page is a page of the list, each object once, and in full what is new or changed on it.
+type page struct {
+	providers.Page
+	newest    *time.Time // modification
+	unchanged int
+	objects   objects
+}
+
+// objects are what was read, with the list or one by one: found, or failed so that they need a fetch of
+// their own.
+type objects struct {
+	found  []reading
+	failed []sparki.Ref
+}
+
 // ahead starts to read a page and gives a function that waits for it.
-func (r *running) ahead(ctx context.Context, cursor string) func() (providers.Page, error) {
-	crawl := providers.Crawl{Cursor: cursor}
-	if r.Run.Since != nil {
-		crawl.Since = *r.Run.Since
-	}
-	read := sync.OnceValues(func() (providers.Page, error) { return r.conn.Page(ctx, crawl) })
+func (r *running) ahead(ctx context.Context, cursor string) func() (*page, error) {
+	read := sync.OnceValues(func() (*page, error) { return r.page(ctx, cursor) })
 	go read() //nolint:errcheck // whoever waits gets it
 	return read
 }
 
-// page reads in full what is new or changed on a page, and stores that and the page's place in one transaction.
-func (r *running) page(ctx context.Context, page providers.Page, next string) error {
-	refs, newest := unique(page.Refs)
-	known, now, err := r.DB.KnownItems(ctx, r.integration.PortalID, r.integration.ID, refs)
-	if err != nil {
-		return err
+func (r *running) page(ctx context.Context, cursor string) (*page, error) {
+	crawl := providers.Crawl{Cursor: cursor}
+	if r.Run.Since != nil {
+		crawl.Since = *r.Run.Since
 	}
+	listed, err := r.DB.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := r.conn.Page(ctx, crawl)
+	if err != nil {
+		return nil, err
+	}
+	p := &page{Page: list}
+	p.Refs, p.newest = unique(list.Refs)
+	known, now, err := r.DB.KnownItems(ctx, r.integration.PortalID, r.integration.ID, p.Refs)
+	if err != nil {
+		return nil, err
+	}
+	whole := make(map[string]*sparki.Found, len(list.Found))
+	for _, found := range list.Found {
+		whole[found.Ref.Key()] = found
+	}
+	var given []reading
 	var changed []sparki.Ref
-	for _, ref := range refs {
-		if before, stored := known[ref.Key()]; !stored || !current(before, ref) {
+	for _, ref := range p.Refs {
+		before, stored := known[ref.Key()]
+		switch found := whole[ref.Key()]; {
+		case stored && current(before, ref):
+			p.unchanged++
+		case found != nil:
+			given = append(given, reading{found, listed})
+		default:
 			changed = append(changed, ref)
 		}
 	}
-	counts := sparki.SyncRunCounts{Processed: len(refs) - len(changed), Unchanged: len(refs) - len(changed)}
-	return r.readAndSave(ctx, changed, now, counts, func(tx *db.Tx, counts sparki.SyncRunCounts) error {
-		keys := make([]string, len(refs))
-		for n, ref := range refs {
-			keys[n] = ref.Key()
-		}
-		if err := tx.SavePage(ctx, r.RunLease, next, page.Total, counts, newest, keys, lease); err != nil {
-			return err
-		}
-		r.Page++
-		return nil
-	})
+	if p.objects, err = r.readAll(ctx, changed, now); err != nil {
+		return nil, err
+	}
+	p.objects.found = append(p.objects.found, given...)
+	return p, nil
+}
+
+// savePage stores the run's progress and place with what was read.
+func (r *running) savePage(ctx context.Context, tx *db.Tx, next string, total int, counts sparki.SyncRunCounts, newest *time.Time, refs []sparki.Ref) error {
+	keys := make([]string, len(refs))
+	for n, ref := range refs {
+		keys[n] = ref.Key()
+	}
+	if err := tx.SavePage(ctx, r.RunLease, next, total, counts, newest, keys, lease); err != nil {
+		return err
+	}
+	r.Page++
+	return nil
 }
 
 // unique drops the repeats of a page and finds its newest modification time.
@@ -159,17 +206,12 @@ func unique(refs []sparki.Ref) (out []sparki.Ref, newest *time.Time) {
 func current(before db.KnownItem, row sparki.Ref) bool {
 	return before.SyncError == nil && before.SourceModifiedAt != nil && !row.ModifiedAt.IsZero() &&
 		before.SourceModifiedAt.Equal(row.ModifiedAt.Truncate(time.Microsecond)) && // Postgres keeps microseconds
-		(before.InactiveReason == nil || *before.InactiveReason != sparki.ReasonDeleted)
+		(before.InactiveReason == nil || *before.InactiveReason != sparki.ReasonDeleted && *before.InactiveReason != sparki.ReasonFilteredOut)
 }
 
-// readAndSave reads objects and stores them, with whatever else store writes, in one transaction. An
-// object that cannot be read becomes a fetch of its own, with its own tries.
-func (r *running) readAndSave(ctx context.Context, refs []sparki.Ref, at time.Time, counts sparki.SyncRunCounts,
-	store func(*db.Tx, sparki.SyncRunCounts) error) error {
-	readings, failed, err := r.readAll(ctx, refs, at)
-	if err != nil {
-		return err
-	}
+// save stores objects, with whatever else store writes, in one transaction. An object that could not
+// be read becomes a fetch of its own, with its own tries.
+func (r *running) save(ctx context.Context, o objects, store func(*db.Tx, sparki.SyncRunCounts) error) error {
 	return r.DB.Tx(ctx, r.integration.PortalID, func(tx *db.Tx) error {
 		now, err := tx.ShareIntegration(ctx, r.integration.ID)
 		if err != nil {
@@ -178,24 +220,23 @@ func (r *running) readAndSave(ctx context.Context, refs []sparki.Ref, at time.Ti
 		if !now.UpdatedAt.Equal(r.integration.UpdatedAt) {
 			return db.ErrLeaseLost // whoever changed the settings stopped this run
 		}
-		saved, err := r.save(ctx, tx, r.integration, sparki.CauseRun, readings)
+		counts, err := r.Service.save(ctx, tx, r.integration, sparki.CauseRun, o.found)
 		if err != nil {
 			return err
 		}
-		if len(failed) > 0 {
-			if _, err := tx.HintFetches(ctx, r.integration.ID, failed, sparki.CauseRun); err != nil {
+		if len(o.failed) > 0 {
+			if _, err := tx.HintFetches(ctx, r.integration.ID, o.failed, sparki.CauseRun); err != nil {
 				return err
 			}
 		}
-		sum := counts.Add(saved)
-		sum.Processed, sum.Failed = sum.Processed+len(failed), sum.Failed+len(failed)
-		return store(tx, sum)
+		counts.Processed, counts.Failed = counts.Processed+len(o.failed), counts.Failed+len(o.failed)
+		return store(tx, counts)
 	})
 }
 
 // readAll reads objects side by side. Refusals of the connection itself, and a CRM that is away for
-// all of them, end the run's try; other failures are the object's own.
-func (r *running) readAll(ctx context.Context, refs []sparki.Ref, at time.Time) (readings []reading, failed []sparki.Ref, err error) {
+// all of them, end the run's try; other failures are the object's own. at is when the reads begin.
+func (r *running) readAll(ctx context.Context, refs []sparki.Ref, at time.Time) (o objects, err error) {
 	found := make([]*sparki.Found, len(refs))
 	errs := make([]error, len(refs))
 	var reads errgroup.Group
@@ -210,21 +251,21 @@ func (r *running) readAll(ctx context.Context, refs []sparki.Ref, at time.Time) 
 		})
 	}
 	if err := reads.Wait(); err != nil {
-		return nil, nil, err
+		return o, err
 	}
 	var away error
 	for n, err := range errs {
 		if err != nil {
 			r.log.Warn("object could not be read", slog.String("type", refs[n].Type), slog.String("object", refs[n].ID), slog.Any("error", err))
-			failed, away = append(failed, refs[n]), err
+			o.failed, away = append(o.failed, refs[n]), err
 			continue
 		}
-		readings = append(readings, reading{found[n], at})
+		o.found = append(o.found, reading{found[n], at})
 	}
-	if len(failed) == len(refs) && len(refs) > 1 && sparki.KindOf(away) == sparki.Unavailable {
-		return nil, nil, away
+	if len(o.failed) == len(refs) && len(refs) > 1 && sparki.KindOf(away) == sparki.Unavailable {
+		return o, away
 	}
-	return readings, failed, nil
+	return o, nil
 }
 
 // finish looks at what a full run did not see, and ends the run.
@@ -240,7 +281,7 @@ func (r *running) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if sparki.NeedsApproval(len(missing), active) {
+	if !r.Run.Approved && sparki.NeedsApproval(len(missing), active) {
 		return r.end(ctx, sparki.RunNeedsApproval, nil)
 	}
 	// The list is only a hint as well: each missing object is asked for before it is given up.
@@ -249,16 +290,12 @@ func (r *running) finish(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = r.readAndSave(ctx, chunk, now, sparki.SyncRunCounts{}, func(tx *db.Tx, counts sparki.SyncRunCounts) error {
-			keys := make([]string, len(chunk))
-			for n, ref := range chunk {
-				keys[n] = ref.Key()
-			}
-			if err := tx.SavePage(ctx, r.RunLease, crawlDone, -1, counts, nil, keys, lease); err != nil {
-				return err
-			}
-			r.Page++
-			return nil
+		asked, err := r.readAll(ctx, chunk, now)
+		if err != nil {
+			return err
+		}
+		err = r.save(ctx, asked, func(tx *db.Tx, counts sparki.SyncRunCounts) error {
+			return r.savePage(ctx, tx, crawlDone, -1, counts, nil, chunk)
 		})
 		if err != nil {
 			return err
@@ -285,7 +322,14 @@ func (r *running) end(ctx context.Context, state sparki.SyncRunState, cause erro
 			return err
 		}
 		tellRun(tx, sparki.SyncRunFinished, sparki.SyncActor, r.Run, state)
-		return nil
+		if !r.Run.Full || state == sparki.RunFailed {
+			return nil
+		}
+		replaced, err := tx.ReplaceRuns(ctx, r.Run)
+		for _, old := range replaced {
+			tellRun(tx, sparki.SyncRunFinished, sparki.SyncActor, old, old.State)
+		}
+		return err
 	})
 	if err != nil {
 		return err

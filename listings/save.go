@@ -47,6 +47,7 @@ func (s *Service) save(ctx context.Context, tx *db.Tx, i *sparki.Integration, ca
 		if !stored && r.found.Inactive == sparki.ReasonFilteredOut {
 			continue // never was one of ours
 		}
+		r.found.Listing.KeepMedia(s.MayShow)
 		write, err := itemWrite(r, info.MappingVersion)
 		if err != nil {
 			return counts, err
@@ -142,7 +143,9 @@ func (s *Service) saveChanged(ctx context.Context, t *telling, writes []db.ItemW
 			t.item(sparki.ItemCreated, w.ID, title)
 			continue
 		}
-		t.note(w.ID, was, before[w.ID], write.Found)
+		if err := t.note(w.ID, was, before[w.ID], write); err != nil {
+			return err
+		}
 		switch {
 		case was.State == sparki.ItemActive && !active:
 			t.deactivated++
@@ -167,8 +170,8 @@ func (s *Service) saveChanged(ctx context.Context, t *telling, writes []db.ItemW
 	return refreshProjects(ctx, t, follow)
 }
 
-// before reads the listings that are about to be replaced.
-func (t *telling) before(ctx context.Context, writes []db.ItemWrite) (map[uuid.UUID]*sparki.Listing, error) {
+// before reads the listings that are about to be replaced, encoded.
+func (t *telling) before(ctx context.Context, writes []db.ItemWrite) (map[uuid.UUID][]byte, error) {
 	var ids []uuid.UUID
 	for _, w := range writes {
 		if was, stored := t.known[w.Found.Ref.Key()]; stored {
@@ -178,15 +181,24 @@ func (t *telling) before(ctx context.Context, writes []db.ItemWrite) (map[uuid.U
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return t.tx.Listings(ctx, ids)
+	return t.tx.EncodedListings(ctx, ids)
 }
 
-// note adds to an item's history what is about to change; nothing when only the CRM's stamp does.
-func (t *telling) note(id uuid.UUID, was db.KnownItem, before *sparki.Listing, found *sparki.Found) {
+// note adds to an item's history what its write changed; nothing when only the CRM's stamp did.
+func (t *telling) note(id uuid.UUID, was db.KnownItem, before []byte, write *db.ItemWrite) error {
 	var changes []*sparki.FieldChange
-	if before != nil && found.Listing != nil {
-		changes = sparki.Diff(before, found.Listing)
+	if before != nil {
+		var err error
+		if changes, err = db.DiffListings(before, write.Encoded); err != nil {
+			return err
+		}
 	}
+	t.keep(id, was, write.Found, changes)
+	return nil
+}
+
+// keep adds to an item's history what changed of its listing, and its state if that did.
+func (t *telling) keep(id uuid.UUID, was db.KnownItem, found *sparki.Found, changes []*sparki.FieldChange) {
 	if is := db.StateOf(found); was.State != is {
 		changes = append(changes, &sparki.FieldChange{Field: "STATE", Before: was.State, After: is})
 	}
@@ -229,7 +241,7 @@ func (s *Service) saveGone(ctx context.Context, t *telling, gone []reading) erro
 			continue
 		}
 		t.deactivated++
-		t.note(before.ID, before, nil, r.found)
+		t.keep(before.ID, before, r.found, nil)
 		t.item(sparki.ItemDeactivated, before.ID, before.Title)
 		if err := t.tx.SetNeedsReview(ctx, changed, true); err != nil {
 			return err

@@ -127,11 +127,18 @@ func TestCrawl(t *testing.T) {
 				if err != nil || len(missing) != 11 {
 					t.Fatalf("%d missing, %v", len(missing), err)
 				}
-				run, err = b.Approve(t.Context(), b.who, run.ID, approve)
-				if err != nil || run.State != sparki.RunSucceeded {
-					t.Fatalf("after the approval: %+v, %v", run, err)
+				b.crm.put(ref(0), "Huis", 1) // it is back before anybody decides
+				reads := b.crm.reads
+				if run, err = b.Approve(t.Context(), b.who, run.ID, approve); err != nil {
+					t.Fatal(err)
 				}
-				want := map[bool]int{true: 11, false: 0}[approve]
+				if run = b.goOn(t, run); run.State != sparki.RunSucceeded {
+					t.Fatalf("after the decision: %+v", run)
+				}
+				want := map[bool]int{true: 10, false: 0}[approve]
+				if asked := b.crm.reads - reads; run.Deactivated != want || asked != map[bool]int{true: 11, false: 0}[approve] {
+					t.Errorf("%d are counted and %d were asked for, want %d", run.Deactivated, asked, want)
+				}
 				if n := b.count(t, `select count(*) from items where state = 'INACTIVE'`); n != want {
 					t.Errorf("%d items are inactive, want %d", n, want)
 				}
@@ -278,5 +285,121 @@ func TestProjectsFollow(t *testing.T) {
 	linked, err := b.Link(t.Context(), b.who, project.ID, item.ID, nil)
 	if err != nil || linked.Title != "Huis met zwembad" || linked.Link == nil {
 		t.Errorf("linked again: %v, %v", linked, err)
+	}
+}
+
+func TestApproval(t *testing.T) {
+	t.Parallel()
+	waiting := func(t *testing.T) (*bundle, *sparki.SyncRun) {
+		t.Helper()
+		b := setup(t)
+		for n := range 30 {
+			b.crm.put(ref(n), "Huis", 1)
+		}
+		b.sync(t)
+		for n := range 11 {
+			b.crm.remove(ref(n))
+		}
+		run := b.sync(t)
+		if run.State != sparki.RunNeedsApproval {
+			t.Fatalf("the run ends %s", run.State)
+		}
+		return b, run
+	}
+	refused := func(t *testing.T, b *bundle, run *sparki.SyncRun, code sparki.UserErrorCode) {
+		t.Helper()
+		_, err := b.Approve(t.Context(), b.who, run.ID, true)
+		if refused, ok := errors.AsType[sparki.Refusal](err); !ok || refused[0].Code != code || len(refused[0].Field) != 1 {
+			t.Errorf("refused with %v, want %s", err, code)
+		}
+		if again, err := b.DB.Run(t.Context(), b.portal.ID, run.ID); err != nil || again.State != run.State {
+			t.Errorf("the run is %+v, %v", again, err)
+		}
+	}
+
+	t.Run("NotWhileAnotherRuns", func(t *testing.T) {
+		t.Parallel()
+		b, run := waiting(t)
+		other, err := b.StartSync(t.Context(), b.who, b.integration.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused(t, b, run, sparki.CodeSyncAlreadyRunning)
+		if other = b.goOn(t, other); other.State != sparki.RunNeedsApproval {
+			t.Fatalf("the later run ends %s", other.State)
+		}
+		if old, err := b.DB.Run(t.Context(), b.portal.ID, run.ID); err != nil || old.State != sparki.RunCancelled {
+			t.Errorf("a later run looked anew, and the first is %+v, %v", old, err)
+		}
+		if n := b.count(t, `select count(distinct run_id) from sync_run_pages`); n != 1 {
+			t.Errorf("%d runs' pages are kept", n)
+		}
+	})
+
+	t.Run("NotWhileSwitchedOff", func(t *testing.T) {
+		t.Parallel()
+		b, run := waiting(t)
+		b.exec(t, `update integrations set enabled = false`)
+		refused(t, b, run, sparki.CodeIntegrationDisabled)
+		b.exec(t, `update integrations set enabled = true, listings = false`)
+		refused(t, b, run, sparki.CodeDomainOff)
+	})
+
+	t.Run("GoesOnAfterTheCRMWasAway", func(t *testing.T) {
+		t.Parallel()
+		b, run := waiting(t)
+		b.crm.before = func(sparki.Ref) error { return sparki.Errorf(sparki.Unavailable, "the CRM does not answer") }
+		run, err := b.Approve(t.Context(), b.who, run.ID, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run = b.goOn(t, run); run.State != sparki.RunRunning || b.count(t, `select count(*) from items where state = 'INACTIVE'`) != 0 {
+			t.Fatalf("without the CRM the run is %s", run.State)
+		}
+		b.crm.before = nil
+		b.exec(t, `update sync_runs set due_at = now()`)
+		if run = b.goOn(t, run); run.State != sparki.RunSucceeded || run.Deactivated != 11 {
+			t.Errorf("the run ends %s, %d deactivated", run.State, run.Deactivated)
+		}
+	})
+}
+
+// A run that is stopped writes no more, deactivates nothing, and makes room for another.
+func TestCancelSync(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for n := range 30 {
+		b.crm.put(ref(n), "Huis", 1)
+	}
+	b.sync(t)
+	for n := range 5 {
+		b.crm.remove(ref(n))
+	}
+	b.crm.put(ref(29), "Nieuw", 2)
+	run, err := b.StartSync(t.Context(), b.who, b.integration.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.crm.pageSize = 5
+	b.crm.onPage = func(cursor string) error {
+		if cursor == "10" {
+			_, err := b.CancelSync(t.Context(), b.who, run.ID)
+			return err
+		}
+		return nil
+	}
+	if run = b.goOn(t, run); run.State != sparki.RunCancelled || run.FinishedAt == nil {
+		t.Errorf("the run is %+v", run)
+	}
+	if n := b.count(t, `select count(*) from items where state = 'INACTIVE' or title = 'Nieuw'`); n != 0 {
+		t.Errorf("%d items were written after that", n)
+	}
+	_, err = b.CancelSync(t.Context(), b.who, run.ID)
+	if refused, ok := errors.AsType[sparki.Refusal](err); !ok || refused[0].Code != sparki.CodeInvalid || refused[0].Field[0] != "syncRunId" {
+		t.Errorf("stopped twice: %v", err)
+	}
+	b.crm.onPage = nil
+	if again := b.sync(t); again.State != sparki.RunSucceeded || again.Deactivated != 5 || again.Updated != 1 {
+		t.Errorf("the next run is %+v", again)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ type bundle struct {
 	super       *pgx.Conn // past row-level security
 }
 
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	url := dbtest.URL(t)
 	d := dbtest.Open(t, db.Options{URL: url})
@@ -45,6 +46,7 @@ func setup(t *testing.T) *bundle {
 	b.Service = &Service{
 		DB: d, Signals: b.signals, Log: slog.New(slog.DiscardHandler),
 		Connect: func(context.Context, *sparki.Integration) (providers.Conn, error) { return b.crm, nil },
+		MayShow: func(url string) bool { return !strings.Contains(url, "//127.") },
 		Info:    func(string) (*providers.Info, error) { return &providers.Info{Key: "kolibri", MappingVersion: 1}, nil },
 	}
 	err = d.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) (err error) {
@@ -60,7 +62,7 @@ func setup(t *testing.T) *bundle {
 }
 
 // exec changes rows behind the program's back, as time or a crash would.
-func (b *bundle) exec(t *testing.T, sql string, args ...any) {
+func (b *bundle) exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	if _, err := b.super.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatal(err)
@@ -68,7 +70,7 @@ func (b *bundle) exec(t *testing.T, sql string, args ...any) {
 }
 
 // count reads a number.
-func (b *bundle) count(t *testing.T, sql string, args ...any) int {
+func (b *bundle) count(t testing.TB, sql string, args ...any) int {
 	t.Helper()
 	var n int
 	if err := b.super.QueryRow(t.Context(), sql, args...).Scan(&n); err != nil {
@@ -110,7 +112,7 @@ func (b *bundle) process(t *testing.T) {
 }
 
 // sync runs a crawl of everything and gives how it ended.
-func (b *bundle) sync(t *testing.T) *sparki.SyncRun {
+func (b *bundle) sync(t testing.TB) *sparki.SyncRun {
 	t.Helper()
 	run, err := b.StartSync(t.Context(), b.who, b.integration.ID)
 	if err != nil {
@@ -119,7 +121,7 @@ func (b *bundle) sync(t *testing.T) *sparki.SyncRun {
 	return b.goOn(t, run)
 }
 
-func (b *bundle) goOn(t *testing.T, run *sparki.SyncRun) *sparki.SyncRun {
+func (b *bundle) goOn(t testing.TB, run *sparki.SyncRun) *sparki.SyncRun {
 	t.Helper()
 	if err := b.ContinueRun(t.Context(), b.portal.ID, run.ID); err != nil {
 		t.Fatal(err)

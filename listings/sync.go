@@ -14,15 +14,9 @@ import (
 func (s *Service) StartSync(ctx context.Context, who *sparki.Principal, integration uuid.UUID) (*sparki.SyncRun, error) {
 	var run *sparki.SyncRun
 	err := s.DB.Tx(ctx, who.PortalID, func(tx *db.Tx) error {
-		i, err := tx.ShareIntegration(ctx, integration)
+		err := readsListings(ctx, tx, integration, "integrationId", "domain")
 		if err != nil {
 			return err
-		}
-		switch {
-		case !i.Enabled:
-			return sparki.Refuse(sparki.CodeIntegrationDisabled, "the integration is switched off: switch it on first", "integrationId")
-		case !i.Domains.Listings:
-			return sparki.Refuse(sparki.CodeDomainOff, "listings are switched off: switch them on first", "domain")
 		}
 		var started bool
 		if run, started, err = s.start(ctx, tx, who.Name, integration, sparki.TriggerManual, true); err == nil && !started {
@@ -35,6 +29,20 @@ func (s *Service) StartSync(ctx context.Context, who *sparki.Principal, integrat
 	}
 	s.announceRun(ctx, who.PortalID, run.ID)
 	return run, nil
+}
+
+// readsListings refuses, at one of these fields, while the integration or its listings are switched off.
+func readsListings(ctx context.Context, tx *db.Tx, integration uuid.UUID, field, domainField string) error {
+	i, err := tx.ShareIntegration(ctx, integration)
+	switch {
+	case err != nil:
+		return err
+	case !i.Enabled:
+		return sparki.Refuse(sparki.CodeIntegrationDisabled, "the integration is switched off: switch it on first", field)
+	case !i.Domains.Listings:
+		return sparki.Refuse(sparki.CodeDomainOff, "listings are switched off: switch them on first", domainField)
+	}
+	return nil
 }
 
 func (s *Service) start(ctx context.Context, tx *db.Tx, actor string, integration uuid.UUID, trigger sparki.SyncTrigger, full bool) (*sparki.SyncRun, bool, error) {
@@ -78,39 +86,57 @@ func (s *Service) StartDueCrawls(ctx context.Context, incremental, full time.Dur
 
 // CancelSync stops a run. What it stored stays; nothing is deactivated for it.
 func (s *Service) CancelSync(ctx context.Context, who *sparki.Principal, id uuid.UUID) (*sparki.SyncRun, error) {
-	return s.endRun(ctx, who, id, []sparki.SyncRunState{sparki.RunQueued, sparki.RunRunning, sparki.RunNeedsApproval}, sparki.RunCancelled, nil)
-}
-
-// Approve settles a run in NEEDS_APPROVAL: its missing items are deactivated, or left as they are.
-func (s *Service) Approve(ctx context.Context, who *sparki.Principal, id uuid.UUID, approve bool) (*sparki.SyncRun, error) {
-	waiting := []sparki.SyncRunState{sparki.RunNeedsApproval}
-	run, err := s.endRun(ctx, who, id, waiting, sparki.RunSucceeded, func(tx *db.Tx, run *sparki.SyncRun) error {
-		if !approve {
-			return nil
-		}
-		return s.deactivateMissing(ctx, tx, run)
-	})
+	run, err := s.endRun(ctx, who, id, []sparki.SyncRunState{sparki.RunQueued, sparki.RunRunning, sparki.RunNeedsApproval}, sparki.RunCancelled)
 	if sparki.KindOf(err) == sparki.Conflict {
-		return nil, sparki.Refuse(sparki.CodeNothingToApprove, "this run waits for no approval", "syncRunId")
+		err = sparki.Refuse(sparki.CodeInvalid, "this run has ended: there is nothing to stop", "syncRunId")
 	}
 	return run, err
 }
 
-func (s *Service) endRun(ctx context.Context, who *sparki.Principal, id uuid.UUID, from []sparki.SyncRunState, to sparki.SyncRunState,
-	before func(*db.Tx, *sparki.SyncRun) error) (*sparki.SyncRun, error) {
+// Approve settles a run in NEEDS_APPROVAL. Approved, it goes on: the CRM is asked for each object that
+// it misses, and what is gone is deactivated. Otherwise it ends, and all items stay as they are.
+func (s *Service) Approve(ctx context.Context, who *sparki.Principal, id uuid.UUID, approve bool) (*sparki.SyncRun, error) {
+	run, err := s.DB.Run(ctx, who.PortalID, id)
+	if err != nil {
+		return nil, err
+	}
+	if !approve {
+		run, err = s.endRun(ctx, who, id, []sparki.SyncRunState{sparki.RunNeedsApproval}, sparki.RunSucceeded)
+		if sparki.KindOf(err) == sparki.Conflict {
+			err = errNothingToApprove
+		}
+		return run, err
+	}
+	err = s.DB.Tx(ctx, who.PortalID, func(tx *db.Tx) error {
+		if err := readsListings(ctx, tx, run.IntegrationID, "syncRunId", "syncRunId"); err != nil {
+			return err
+		}
+		switch run, err = tx.ApproveRun(ctx, id); sparki.KindOf(err) {
+		case sparki.NotFound:
+			return errNothingToApprove
+		case sparki.Conflict:
+			return sparki.Refuse(sparki.CodeSyncAlreadyRunning, "a sync is under way: approve this when it has ended", "syncRunId")
+		}
+		if err == nil {
+			tellRun(tx, sparki.SyncRunStarted, who.Name, run, run.State)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.announceRun(ctx, who.PortalID, id)
+	return run, nil
+}
+
+var errNothingToApprove = sparki.Refuse(sparki.CodeNothingToApprove, "this run waits for no approval", "syncRunId")
+
+func (s *Service) endRun(ctx context.Context, who *sparki.Principal, id uuid.UUID, from []sparki.SyncRunState, to sparki.SyncRunState) (*sparki.SyncRun, error) {
 	if _, err := s.DB.Run(ctx, who.PortalID, id); err != nil {
 		return nil, err
 	}
 	var run *sparki.SyncRun
 	err := s.DB.Tx(ctx, who.PortalID, func(tx *db.Tx) (err error) {
-		if run, err = tx.LockRun(ctx, id); err != nil {
-			return err
-		}
-		if before != nil && run.State == sparki.RunNeedsApproval {
-			if err := before(tx, run); err != nil {
-				return err
-			}
-		}
 		if run, err = tx.EndRun(ctx, id, from, to, nil); err != nil {
 			return err
 		}
@@ -121,42 +147,4 @@ func (s *Service) endRun(ctx context.Context, who *sparki.Principal, id uuid.UUI
 		s.Signals.Wake(ctx, who.PortalID)
 	}
 	return run, err
-}
-
-// deactivateMissing deactivates what a run did not see and is still active: a person says so.
-func (s *Service) deactivateMissing(ctx context.Context, tx *db.Tx, run *sparki.SyncRun) error {
-	missing, _, err := tx.Missing(ctx, run)
-	if err != nil || len(missing) == 0 {
-		return err
-	}
-	known, err := tx.KnownItems(ctx, run.IntegrationID, missing)
-	if err != nil {
-		return err
-	}
-	ids, titles := make([]uuid.UUID, 0, len(known)), map[uuid.UUID]string{}
-	for _, item := range known {
-		ids = append(ids, item.ID)
-		titles[item.ID] = item.Title
-	}
-	now, err := tx.Now(ctx)
-	if err != nil {
-		return err
-	}
-	changed, err := tx.DeactivateItems(ctx, ids, sparki.ReasonNotAvailable, now)
-	if err != nil {
-		return err
-	}
-	history := make(map[uuid.UUID][]*sparki.FieldChange, len(changed))
-	for _, id := range changed {
-		history[id] = []*sparki.FieldChange{{Field: "STATE", Before: sparki.ItemActive, After: sparki.ItemInactive}}
-		tx.Tell(sparki.Activity{Type: sparki.ItemDeactivated, Actor: sparki.SyncActor, Params: map[string]string{"title": titles[id]},
-			IntegrationID: &run.IntegrationID, SubjectKind: sparki.ItemNode, SubjectID: id})
-	}
-	if err := tx.WriteHistory(ctx, sparki.CauseManual, history); err != nil {
-		return err
-	}
-	if err := tx.CountDeactivated(ctx, run.ID, len(changed)); err != nil {
-		return err
-	}
-	return tx.SetNeedsReview(ctx, changed, true)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
 
 	"sparki.app/integrations"
@@ -42,21 +41,8 @@ func typeOf(content []byte) (mimeType string, ok bool) {
 
 var errRefused = errors.New("a redirect leads where media are not fetched from")
 
-// mayFetch says whether a medium is fetched from this address at all. The addresses behind the name
-// are the transport's to refuse.
-func (s *Service) mayFetch(u *url.URL) bool {
-	switch {
-	case u.Host == "" || u.User != nil: // net/http would send a name and password along
-		return false
-	case s.allowPrivate:
-		return u.Scheme == "https" || u.Scheme == "http"
-	default:
-		return u.Scheme == "https" && (u.Port() == "" || u.Port() == "443")
-	}
-}
-
 func (s *Service) checkRedirect(to *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects || to.URL.Host != via[0].URL.Host || !s.mayFetch(to.URL) {
+	if len(via) > maxRedirects || to.URL.Host != via[0].URL.Host || !rest.IsMediaURL(to.URL.String(), s.allowPrivate) {
 		return errRefused
 	}
 	return nil
@@ -65,8 +51,7 @@ func (s *Service) checkRedirect(to *http.Request, via []*http.Request) error {
 // fetch reads a medium from where the CRM has it. An error that is not Unavailable stands until the
 // CRM names another URL. None holds the URL: it may be signed, and so a secret.
 func (s *Service) fetch(ctx context.Context, rawURL string) (content []byte, mimeType string, err error) {
-	u, err := url.Parse(rawURL)
-	if err != nil || !s.mayFetch(u) {
+	if !rest.IsMediaURL(rawURL, s.allowPrivate) {
 		return nil, "", sparki.Errorf(sparki.Rejected, "media are not fetched from such a URL")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)

@@ -19,7 +19,8 @@ type Provider interface {
 	Info() Info
 	// Changes verifies a webhook delivery and reads what it hints at, in the order of the body.
 	//   - ErrUnverified: the signature is wrong, missing or not configured; nothing else may be said.
-	//   - ErrUnreadable: it is authentic but cannot be read; it is kept as FAILED.
+	//   - ErrUnreadable: it cannot be read. An authentic one is kept as FAILED; where the CRM does not
+	//     sign, nothing says that it is the CRM's, and it is refused.
 	//   - nil: every message has its own verdict, see sparki.Message.Outcome.
 	Changes(s sparki.Settings, header http.Header, body []byte) ([]sparki.Message, error)
 	// Messages reads a body that was verified before, as Changes does: for a replay.
@@ -60,6 +61,11 @@ type Info struct {
 	// WatchesAgenda: the CRM tells of changes of agenda items, and Read is sure of an item's absence. What
 	// somebody changed there is then never overwritten silently.
 	WatchesAgenda bool
+	// WidgetVersion is the version in the path of the page that the CRM shows inside its own, for example
+	// "v1"; "" where it shows none. A Conn of a CRM that does is a Widgets.
+	WidgetVersion string
+	// WidgetFrames are the origins whose pages may show it, as a Content-Security-Policy names them.
+	WidgetFrames []string
 	// MappingVersion rises with every change of the mapping, so that stored answers are mapped again.
 	MappingVersion int
 }
@@ -119,6 +125,20 @@ type Agenda interface {
 	TestTarget() (sparki.EntryTarget, error)
 }
 
+// Widgets is the part of a Conn whose CRM shows a page of ours inside its own.
+type Widgets interface {
+	// Widget verifies the query with which the CRM asks for the page, exactly as it was received, and says
+	// what the page is about. Its only error is ErrUnverified: for whatever is wrong, and also when a CRM
+	// that has to be asked does not answer.
+	Widget(ctx context.Context, rawQuery string, now time.Time) (Widget, error)
+}
+
+// Widget is what a page inside the CRM is about.
+type Widget struct {
+	// Ref is the listing; nil where the page is about something that we do not keep.
+	Ref *sparki.Ref
+}
+
 // Crawl says what to read.
 type Crawl struct {
 	// Since: only what was modified at or after it, newest first; zero reads everything.
@@ -131,6 +151,8 @@ type Crawl struct {
 type Page struct {
 	// Refs may repeat objects of earlier pages.
 	Refs []sparki.Ref
+	// Found are those of these objects that the list gave whole; they need not be read again.
+	Found []*sparki.Found
 	// Next is the cursor of the page that follows; "" after the last one.
 	Next string
 	// Total is how many objects there are in all; -1 when the CRM does not tell.

@@ -12,6 +12,7 @@ import (
 	sparki "sparki.app/integrations"
 	"sparki.app/integrations/agenda"
 	"sparki.app/integrations/db"
+	"sparki.app/integrations/feed"
 	"sparki.app/integrations/graph"
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/words"
@@ -575,14 +576,16 @@ func (r *subscriptionResolver) SyncStatusChanged(ctx context.Context, integratio
 	if err != nil {
 		return nil, err
 	}
-	if integrationID == nil {
-		return r.Feed.Statuses(ctx, who.PortalID, nil)
-	}
-	id, err := sparki.IntegrationNode.Parse(*integrationID)
-	if err != nil {
-		return nil, err
-	}
-	return r.Feed.Statuses(ctx, who.PortalID, &id)
+	return feed.Serve[*sparki.SyncStatus](ctx, func() (feed.Source, error) {
+		if integrationID == nil {
+			return r.Feed.Statuses(ctx, who.PortalID, nil)
+		}
+		id, err := sparki.IntegrationNode.Parse(*integrationID)
+		if err != nil {
+			return nil, err
+		}
+		return r.Feed.Statuses(ctx, who.PortalID, &id)
+	})
 }
 
 func (r *subscriptionResolver) Activity(ctx context.Context, after *string, filter *sparki.ActivityFilter) (<-chan *sparki.Activity, error) {
@@ -590,14 +593,16 @@ func (r *subscriptionResolver) Activity(ctx context.Context, after *string, filt
 	if err != nil {
 		return nil, err
 	}
-	if after == nil {
-		return r.Feed.Activities(ctx, who.PortalID, nil, orAll(filter))
-	}
-	seq, err := db.ParseActivityCursor(*after)
-	if err != nil {
-		return nil, err
-	}
-	return r.Feed.Activities(ctx, who.PortalID, &seq, orAll(filter))
+	return feed.Serve[*sparki.Activity](ctx, func() (feed.Source, error) {
+		if after == nil {
+			return r.Feed.Activities(ctx, who.PortalID, nil, orAll(filter))
+		}
+		seq, err := db.ParseActivityCursor(*after)
+		if err != nil {
+			return nil, err
+		}
+		return r.Feed.Activities(ctx, who.PortalID, &seq, orAll(filter))
+	})
 }
 
 func (r *subscriptionResolver) AppointmentChanged(ctx context.Context, scheduleID *string) (<-chan *sparki.Appointment, error) {

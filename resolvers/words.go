@@ -29,6 +29,7 @@ var wording = map[sparki.ActivityType]string{
 	sparki.ProjectUpdated:      "The project {title} was changed",
 	sparki.ProjectReviewed:     "The project {title} was reviewed",
 	sparki.DeliveryReceived:    "A webhook delivery was received",
+	sparki.DeliveryRejected:    "A webhook delivery is unreadable: {problem}",
 	sparki.DeliveryFailed:      "A webhook delivery failed: {problem}",
 
 	sparki.ScheduleCreated:          "The schedule {title} was made",

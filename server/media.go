@@ -47,7 +47,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) {
 	name := sparki.MediaNode.ID(id) + media.Extension(file.MimeType)
 	h.Set("Content-Type", file.MimeType)
 	h.Set("Content-Disposition", disposition+`; filename="`+name+`"`)
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")                          // pages of portals live elsewhere
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(mediaWrite)) // a recorder in a test has none
 	http.ServeContent(w, r, name, time.Time{}, content)

@@ -95,7 +95,7 @@ func TestMedia(t *testing.T) {
 			}
 			for name, want := range map[string]string{
 				"Content-Type": "image/png", "Content-Disposition": `inline; filename="` + a + `.png"`, "Cache-Control": "public, max-age=3600",
-				"ETag": etag, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox",
+				"ETag": etag, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
 				"Accept-Ranges": "bytes", "Cross-Origin-Resource-Policy": "cross-origin", "Set-Cookie": "",
 			} {
 				if got := resp.Header.Get(name); got != want {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -18,10 +17,12 @@ import (
 // Handler lists every route.
 func (s *Server) Handler() http.Handler {
 	s.graphql = s.newGraphQL()
+	s.signIns, s.webhooks = newFailures(signInFailures, signInEvery), newFailures(webhookFailures, webhookEvery)
+	pages := web.Home(s.Facts)
 	mux := http.NewServeMux()
 
 	// Anybody.
-	mux.Handle("/", web.Home(s.Facts))
+	mux.Handle("/", pages)
 	mux.Handle("/static/", web.Static())
 	mux.Handle("/graphiql", web.GraphiQL())
 	mux.HandleFunc("GET /schema.graphqls", s.sdl)
@@ -31,27 +32,52 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /media/{id}", s.media)
 
-	// Whoever holds an API token.
+	// Whoever signs in or out.
+	mux.HandleFunc("POST /session", s.signIn)
+	mux.HandleFunc("DELETE /session", s.signOut)
+	mux.HandleFunc("/session", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", "POST, DELETE")
+		refuse(w, http.StatusMethodNotAllowed, "sign in with POST, out with DELETE")
+	})
+	mux.HandleFunc("GET /sign-in", s.signInWithCode(pages))
+
+	// Whoever holds an API token, or a session.
 	mux.Handle("/graphql", s.cors(s.graphql))
 
 	// CRMs.
 	for _, provider := range s.Providers {
 		info := provider.Info()
 		mux.HandleFunc(fmt.Sprintf("/webhooks/%s/%s/{id}", info.Key, info.WebhookVersion), s.webhook(provider))
+		if info.WidgetVersion != "" {
+			mux.HandleFunc(fmt.Sprintf("/widgets/%s/%s/{id}", info.Key, info.WidgetVersion), s.widget(provider))
+		}
 	}
 	mux.HandleFunc("/mock/{provider}/{id}/", s.mock)
 
-	return securityHeaders(mux)
+	return s.securityHeaders(mux)
 }
 
-func securityHeaders(next http.Handler) http.Handler {
+// nothing is the policy of an answer that is no page: a browser that is shown it runs and frames nothing.
+const nothing = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// securityHeaders stand on every answer; a page has a policy of its own in the place of nothing.
+func (s *Server) securityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Frame-Options", "DENY")
-		if len(r.TransferEncoding) > 0 {
-			h.Set("Connection", "close") // it may have had a length as well, which net/http hides (RFC 9112 §6.1)
+		h.Set("Content-Security-Policy", nothing)
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+		if s.https() {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		// A chunked request may have had a length as well, which net/http hides (RFC 9112 §6.1). And a server
+		// that stops lets nobody wait on a connection that it is about to close.
+		if len(r.TransferEncoding) > 0 || s.stopping.Load() {
+			h.Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -70,6 +96,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
 	status, answer := http.StatusOK, map[string]string{"status": "ready", "postgres": "ok", "schema": "ok", "redis": "ok"}
+	if s.stopping.Load() {
+		status, answer["status"] = http.StatusServiceUnavailable, "stopping"
+	}
 	if err := s.DB.Ping(ctx); err != nil {
 		status, answer["status"], answer["postgres"], answer["schema"] = http.StatusServiceUnavailable, "not ready", "unreachable", "unknown"
 	} else if err := s.DB.CheckSchema(ctx); err != nil {
@@ -120,9 +149,5 @@ func (s *Server) cors(next http.Handler) http.Handler {
 // sameOrAllowedOrigin decides on a socket's handshake: no Origin is no browser.
 func (s *Server) sameOrAllowedOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" || slices.Contains(s.AllowedOrigins, origin) {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Host, r.Host)
+	return origin == "" || slices.Contains(s.AllowedOrigins, origin) || s.ownOrigin(r, origin)
 }

@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -16,6 +19,7 @@ import (
 	"sparki.app/integrations"
 	"sparki.app/integrations/auth"
 	"sparki.app/integrations/db"
+	"sparki.app/integrations/feed"
 	"sparki.app/integrations/graph"
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/listings"
@@ -36,27 +40,42 @@ type Server struct {
 	Media        *media.Service
 	Providers    []providers.Provider
 	Resolver     *resolvers.Resolver
+	// PublicURL is the absolute URL of this server, without a slash at the end.
+	PublicURL string
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 	// RedisPing proves that Redis answers.
 	RedisPing func(context.Context) error
 	// AllowedOrigins are the origins besides our own whose pages may use the API.
 	AllowedOrigins []string
+	// RateLimit is how many operations a second a portal may ask of this process, twice that at once; 0 for no limit.
+	RateLimit float64
+	// Limits are the API's other limits.
+	Limits gql.Limits
+	// Operations, if any, are the only documents that the API serves.
+	Operations []string
 	// SDL is schema.graphqls.
 	SDL []byte
 	// Facts stand on the home page.
 	Facts []web.Fact
 	// Mocks: the mock CRMs' pages and APIs are served, not only their media.
 	Mocks bool
+	// Drain is how long a server that stops goes on answering, so that its proxy can turn elsewhere.
+	Drain time.Duration
 	Log   *slog.Logger
 
-	graphql *gql.Handler
-	http    *http.Server
+	graphql  *gql.Handler
+	http     *http.Server
+	stopping atomic.Bool
+	signIns  *failures // by address
+	webhooks *failures // by address and integration
 }
 
 const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = 2 * time.Minute
-	maxHeader     = 12 << 10 // net/http adds 4 KiB
-	drain         = 2 * time.Second
+	maxHeader     = 12 << 10         // net/http adds 4 KiB
+	finishWithin  = 10 * time.Second // what is in flight when nothing more is taken
 )
 
 // Start serves on a listener, and returns. Errors that end it are sent to failed.
@@ -74,12 +93,20 @@ func (s *Server) Start(listener net.Listener) (failed <-chan error) {
 	return errs
 }
 
-// Stop takes no more requests, closes sockets with 1001, and finishes what is in flight.
+// Stop says at once that it is not ready, closes sockets with 1001, goes on answering for a while, then
+// takes no more requests and finishes what is in flight.
 func (s *Server) Stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, drain+8*time.Second)
+	s.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(ctx, s.Drain+finishWithin)
 	defer cancel()
 	sockets := make(chan error, 1)
 	go func() { sockets <- s.graphql.Shutdown(ctx) }()
+	drained := time.NewTimer(s.Drain)
+	defer drained.Stop()
+	select {
+	case <-drained.C:
+	case <-ctx.Done():
+	}
 	err := s.http.Shutdown(ctx)
 	if socketErr := <-sockets; err == nil {
 		err = socketErr
@@ -89,25 +116,71 @@ func (s *Server) Stop(ctx context.Context) error {
 
 // newGraphQL binds the API's schema to its transports.
 func (s *Server) newGraphQL() *gql.Handler {
+	portals := &admission{perSecond: s.RateLimit}
 	return gql.New(gql.Config{
 		Schema:       graph.NewExecutableSchema(graph.Config{Resolvers: s.Resolver}),
 		Authenticate: s.authenticate,
+		Caller:       token,
 		Alive:        s.alive,
+		Admit:        portals.admit,
+		Operations:   s.Operations,
+		Limits:       s.Limits,
 		CheckOrigin:  s.sameOrAllowedOrigin,
 		OnOperation: func(ctx context.Context, _ *graphql.OperationContext) context.Context {
 			return s.Resolver.WithLoaders(ctx)
+		},
+		Field: s.Resolver.Direct(),
+		Sharing: &gql.Sharing{
+			Open: func(ctx context.Context) (context.Context, func() gql.Source) {
+				opening, opened := feed.Opening(ctx)
+				return opening, func() gql.Source { return opened() }
+			},
+			Show:      feed.Showing,
+			Audience:  audience,
+			Positions: []string{"after"},
 		},
 		Errors: s.Resolver.Present,
 		Log:    s.Log,
 	})
 }
 
+// token names the caller's token, whose sockets are counted together.
+func token(ctx context.Context) string {
+	who, err := sparki.PrincipalFrom(ctx)
+	if err != nil {
+		return ""
+	}
+	return who.TokenID.String()
+}
+
+// audience is who sees the same as the caller: whoever has the same rights in the same portal, in the same language.
+func audience(ctx context.Context) string {
+	who, err := sparki.PrincipalFrom(ctx)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprint(who.PortalID, slices.Sorted(slices.Values(who.Permissions)), words.LanguageOf(ctx))
+}
+
+// CheckOperation says why a document cannot be served by the API.
+func CheckOperation(document string) error {
+	return gql.CheckOperations(graph.NewExecutableSchema(graph.Config{}).Schema(), []string{document})
+}
+
 func (s *Server) authenticate(ctx context.Context, r *http.Request, authorization string) (context.Context, error) {
-	who, err := s.Tokens.Authenticate(ctx, authorization)
+	who, err := s.caller(ctx, r, authorization)
 	if err != nil {
 		return nil, noVerdict(err)
 	}
 	return words.With(sparki.WithPrincipal(ctx, who), strings.Join(r.Header.Values("Accept-Language"), ",")), nil
+}
+
+// caller is whom the Authorization header names, or else the session's cookie, where that counts.
+func (s *Server) caller(ctx context.Context, r *http.Request, authorization string) (*sparki.Principal, error) {
+	if cookie, err := r.Cookie(s.cookieName()); authorization == "" && err == nil && s.cookieCounts(r) {
+		return s.Tokens.AuthenticateSession(ctx, cookie.Value)
+	}
+	return s.Tokens.Authenticate(ctx, authorization)
 }
 
 func (s *Server) alive(ctx context.Context) error {

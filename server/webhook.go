@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -40,22 +41,26 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 			return
 		}
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(webhookRead)) // a recorder in a test has none
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, info.WebhookBodyLimit))
+		body, err := readBody(http.MaxBytesReader(w, r.Body, info.WebhookBodyLimit), r.ContentLength)
 		if err != nil {
 			s.unread(w, err)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), storeWithin)
 		defer cancel()
-		delivery, err := s.delivery(ctx, r, provider, body)
+		delivery, err := s.delivery(ctx, r, provider, info.Signed, body)
 		if err == nil {
 			err = s.Inbox.Receive(ctx, delivery)
 		}
 		switch {
 		case err == nil:
 			writeJSON(w, http.StatusAccepted, map[string]string{"deliveryId": sparki.DeliveryNode.ID(delivery.ID)})
+		case unknownSender(err) && s.webhooks.add(s.clientIP(r)+" "+short(r.PathValue("id"))):
+			tooMany(w, s.webhooks)
 		case errors.Is(err, providers.ErrUnverified):
 			refuse(w, http.StatusUnauthorized, "the signature does not verify")
+		case errors.Is(err, providers.ErrUnreadable):
+			refuse(w, http.StatusBadRequest, "the body is not a JSON object")
 		case sparki.KindOf(err) == sparki.NotFound:
 			refuse(w, http.StatusNotFound, "there is no integration with this id")
 		case r.Context().Err() != nil: // the sender is gone
@@ -66,6 +71,23 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 		}
 	}
 }
+
+// readBody reads a whole body. The length is what the sender says, and believed up to a bound: room for it is made at once.
+func readBody(body io.Reader, length int64) ([]byte, error) {
+	const most = 64 << 10
+	buf := bytes.NewBuffer(make([]byte, 0, min(max(length, 0), most)+bytes.MinRead))
+	_, err := buf.ReadFrom(body)
+	return buf.Bytes(), err
+}
+
+// unknownSender says whether a delivery was refused for who sent it, or to whom. Only those are counted:
+// all offices' good deliveries come from the same few addresses of a CRM.
+func unknownSender(err error) bool {
+	return errors.Is(err, providers.ErrUnverified) || sparki.KindOf(err) == sparki.NotFound
+}
+
+// short keeps as much of an id as any id of ours has.
+func short(id string) string { return id[:min(len(id), 64)] }
 
 // unread answers a body that did not come whole.
 func (s *Server) unread(w http.ResponseWriter, err error) {
@@ -78,14 +100,14 @@ func (s *Server) unread(w http.ResponseWriter, err error) {
 }
 
 // delivery reads what a request hints at. What is authentic but cannot be read is kept as FAILED: a
-// refusal would be sent again for ever.
-func (s *Server) delivery(ctx context.Context, r *http.Request, provider providers.Provider, body []byte) (*sparki.Delivery, error) {
+// refusal would be sent again for ever. What nobody signed and cannot be read is ErrUnreadable.
+func (s *Server) delivery(ctx context.Context, r *http.Request, provider providers.Provider, signed bool, body []byte) (*sparki.Delivery, error) {
 	integration, messages, err := s.Integrations.Webhook(ctx, provider, r.PathValue("id"), r.Header, body)
-	if err != nil && !errors.Is(err, providers.ErrUnreadable) {
+	if err != nil && !(signed && errors.Is(err, providers.ErrUnreadable)) {
 		return nil, err
 	}
 	d := &sparki.Delivery{ID: sparki.NewID(), PortalID: integration.PortalID, IntegrationID: integration.ID, Body: body}
-	if signed := provider.Info().Signed; signed {
+	if signed {
 		d.Signed = &signed
 	}
 	switch {

@@ -23,6 +23,11 @@ var dutchKolibri = map[string]string{
 	"The employees whose Kolibri agenda may receive appointments. Leave the list empty for all employees.": "De medewerkers in wier Kolibri-agenda afspraken mogen komen. Laat de lijst leeg voor alle medewerkers.",
 	"Webhook secret": "Webhookgeheim",
 	"The key that you agreed on with Kolibri for change notifications. Without it, changes arrive a few minutes later.": "De sleutel die met Kolibri is afgesproken voor meldingen van wijzigingen. Zonder deze sleutel komen wijzigingen een paar minuten later binnen.",
+	"Widget app client key": "Client key van de widget-app",
+	"The key of the AppXchange app whose widget shows Sparki inside Kolibri. Leave it empty if you show no widget.": "De sleutel van de AppXchange-app waarvan de widget Sparki binnen Kolibri toont. Laat dit leeg als er geen widget wordt getoond.",
+	"Widget public keys": "Publieke sleutels van de widget",
+	"Only if Kolibri gave you public keys to check widgets with. Put the key version and a colon before each of several keys.": "Alleen als Kolibri publieke sleutels heeft gegeven om widgets mee te controleren. Zet voor elk van meerdere sleutels de sleutelversie en een dubbele punt.",
+	"give public RSA keys of at least 2048 bits in PEM, each with its version and a colon in front":                            "geef publieke RSA-sleutels van ten minste 2048 bits in PEM, elk met de versie en een dubbele punt ervoor",
 
 	// What is wrong with the settings; the first %s is a label of the form.
 	"%s is needed": "%s is nodig",

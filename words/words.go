@@ -22,7 +22,8 @@ import (
 
 // languages are those that are spoken, the default first; catalogues are their texts.
 var (
-	languages  = language.NewMatcher([]language.Tag{language.English, language.Dutch})
+	tags       = []language.Tag{language.English, language.Dutch}
+	languages  = language.NewMatcher(tags)
 	catalogues = []*catalogue{nil, newCatalogue(dutch)}
 )
 
@@ -33,6 +34,12 @@ type languageKey struct{}
 func With(ctx context.Context, acceptLanguage string) context.Context {
 	_, n := language.MatchStrings(languages, acceptLanguage)
 	return context.WithValue(ctx, languageKey{}, catalogues[n])
+}
+
+// LanguageOf is the context's language, as a BCP 47 tag.
+func LanguageOf(ctx context.Context) string {
+	c, _ := ctx.Value(languageKey{}).(*catalogue)
+	return tags[max(slices.Index(catalogues, c), 0)].String()
 }
 
 // In gives an English text in the context's language. A text that is in no catalogue stays as it is,

@@ -45,11 +45,18 @@ func NewClient(hints *redis.Client, prefix string, log *slog.Logger) *Client {
 func (c *Client) Ring(ctx context.Context, bells ...sparki.Bell) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ringTimeout)
 	defer cancel()
+	c.ringAll(ctx, bells)
+}
+
+// ringAll rings, and gives back the bells that Redis did not take.
+func (c *Client) ringAll(ctx context.Context, bells []sparki.Bell) (left []sparki.Bell) {
 	for _, bell := range bells {
 		if err := c.ring(ctx, bell); err != nil {
-			c.log.Debug("bell not rung; the sweep will", slog.String("job", string(bell.Job)), slog.Any("error", err))
+			c.log.Debug("bell not rung; the sweep will see to it", slog.String("job", string(bell.Job)), slog.Any("error", err))
+			left = append(left, bell)
 		}
 	}
+	return left
 }
 
 // ring enqueues a task unless the same bell hangs already. One that is being answered does not count:

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"sparki.app/integrations"
 )
@@ -21,6 +22,8 @@ const (
 	// Pictures have theirs, so that neither waits for a slow host of pictures. Each holds a few files
 	// of up to 25 MiB in memory.
 	mediaPlaces = 4
+	// Places for what Redis did not bring.
+	directPlaces = 8
 	// lookEvery is how often an idle worker asks Redis for tasks.
 	lookEvery = 100 * time.Millisecond
 	// stopWithin is how long work in flight may take to be given back.
@@ -41,12 +44,15 @@ type Server struct {
 
 	mu      sync.Mutex
 	running map[sparki.Bell]bool // true: rung again meanwhile
+
+	directly errgroup.Group
 }
 
 // NewServer makes a worker; Start lets it work.
 func NewServer(client *redis.Client, prefix string, jobs Jobs, log *slog.Logger) *Server {
 	s := &Server{jobs: jobs, log: log, running: map[sparki.Bell]bool{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.directly.SetLimit(directPlaces)
 	server := func(places int, queues map[string]int) *asynq.Server {
 		return asynq.NewServerFromRedisClient(client, asynq.Config{
 			Concurrency: places, Queues: queues, TaskCheckInterval: lookEvery, ShutdownTimeout: stopWithin,
@@ -56,7 +62,7 @@ func NewServer(client *redis.Client, prefix string, jobs Jobs, log *slog.Logger)
 	s.servers = []*asynq.Server{
 		server(quickPlaces, map[string]int{queueOf(prefix, sparki.ReadInbox): 2, queueOf(prefix, sparki.FetchItems): 1,
 			queueOf(prefix, sparki.PushAppointments): 1, queueOf(prefix, sparki.SyncTargets): 1, queueOf(prefix, sparki.CleanSmokeTests): 1}),
-		server(crawlPlaces, map[string]int{queueOf(prefix, sparki.ContinueRun): 2, queueOf(prefix, sparki.RenewMapping): 1}),
+		server(crawlPlaces, map[string]int{queueOf(prefix, sparki.ContinueRun): 2, queueOf(prefix, sparki.RenewMapping): 1, queueOf(prefix, sparki.Prune): 1}),
 		server(mediaPlaces, map[string]int{queueOf(prefix, sparki.CopyMedia): 1}), // CollectMedia waits in the same queue
 	}
 	return s
@@ -80,6 +86,20 @@ func (s *Server) Stop() {
 	s.stop() // whoever works gives back
 	for _, server := range s.servers {
 		server.Shutdown()
+	}
+	_ = s.directly.Wait() // its errors are logged
+}
+
+// answerDirectly begins to answer bells, as many at once as there are places. What finds none is due
+// again at the next sweep.
+func (s *Server) answerDirectly(bells []sparki.Bell) {
+	for _, bell := range bells {
+		if s.ctx.Err() != nil || !s.directly.TryGo(func() error {
+			s.answer(s.ctx, bell)
+			return nil
+		}) {
+			return
+		}
 	}
 }
 

@@ -12,14 +12,16 @@ import (
 // SweepEvery is how often each worker looks for work that nobody rang for.
 const SweepEvery = 10 * time.Second
 
-// Sweep rings for everything in the database that is due, and starts what is scheduled. Any number of
-// workers may sweep: a bell too many finds nothing to do.
+// Sweep rings for everything in the database that is due, and starts what is scheduled. While Redis does
+// not take the bells, the worker that swept answers them itself. Any number of workers may sweep: a bell
+// too many finds nothing to do.
 type Sweep struct {
 	// Due lists a bell for all work that waits.
 	Due func(context.Context) ([]sparki.Bell, error)
 	// Schedule starts the crawls that have come.
 	Schedule func(context.Context) error
-	Signals  sparki.Signals
+	Client   *Client
+	Server   *Server
 	Log      *slog.Logger
 }
 
@@ -32,7 +34,7 @@ func (s *Sweep) Once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Signals.Ring(ctx, bells...)
+	s.Server.answerDirectly(s.Client.ringAll(ctx, bells))
 	return nil
 }
 

@@ -171,7 +171,7 @@ func TestSweep(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	scheduled := false
-	sweep := &Sweep{Signals: rings{b.Client}, Log: slog.New(slog.DiscardHandler),
+	sweep := &Sweep{Client: b.Client, Server: b.server, Log: slog.New(slog.DiscardHandler),
 		Schedule: func(context.Context) error { scheduled = true; return nil },
 		Due:      func(context.Context) ([]sparki.Bell, error) { return []sparki.Bell{b.bell}, nil }}
 	if err := sweep.Once(t.Context()); err != nil || !scheduled {
@@ -185,10 +185,39 @@ func TestSweep(t *testing.T) {
 	sweep.Run(ctx, time.Hour) // returns
 }
 
-// rings is a client that wakes nobody.
-type rings struct{ *Client }
-
-func (rings) Wake(context.Context, ...uuid.UUID) {}
+// While Redis takes no bells, the worker that sweeps answers them, each once at a time.
+func TestSweepWithoutRedis(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	hints, err := pubsub.HintClient("redis://127.0.0.1:1/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hints.Close() })
+	due := []sparki.Bell{b.bell}
+	for range 2 * directPlaces {
+		due = append(due, sparki.Bell{Job: sparki.FetchItems, PortalID: b.bell.PortalID, ID: sparki.NewID()})
+	}
+	sweep := &Sweep{Client: NewClient(hints, b.prefix, slog.New(slog.DiscardHandler)), Server: b.server, Log: slog.New(slog.DiscardHandler),
+		Schedule: func(context.Context) error { return nil }, Due: func(context.Context) ([]sparki.Bell, error) { return due, nil }}
+	for range 2 { // the second sweep finds no place
+		if err := sweep.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answered := map[sparki.Bell]int{}
+	for range directPlaces {
+		answered[b.begins(t)]++
+	}
+	if answered[b.bell] != 1 || len(answered) != directPlaces || len(b.began) > 0 {
+		t.Errorf("answered %v, and %d more", answered, len(b.began))
+	}
+	b.server.stop() // they end with the worker
+	_ = b.server.directly.Wait()
+	if err := sweep.Once(t.Context()); err != nil || len(b.began) > 0 {
+		t.Errorf("a stopped worker begins %d jobs, %v", len(b.began), err)
+	}
+}
 
 func TestPayload(t *testing.T) {
 	t.Parallel()

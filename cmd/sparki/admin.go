@@ -15,6 +15,7 @@ import (
 	"sparki.app/integrations"
 	"sparki.app/integrations/auth"
 	"sparki.app/integrations/db"
+	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/providers/all"
 )
 
@@ -28,6 +29,10 @@ func (call *invocation) withDatabase(ctx context.Context, name string, define fu
 	}
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
+	return c.onDatabase(ctx, f)
+}
+
+func (c *config) onDatabase(ctx context.Context, f func(context.Context, *db.DB) error) error {
 	d, err := db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: 2})
 	if err != nil {
 		return err
@@ -195,5 +200,24 @@ func runTokenRevoke(ctx context.Context, call *invocation) error {
 			return errors.New("--token: this portal has no such token; sparki token list shows them")
 		}
 		return err
+	})
+}
+
+// runKeysRotate may take its time: it stops at Ctrl-C, and goes on when it is run again.
+func runKeysRotate(ctx context.Context, call *invocation) error {
+	c, err := call.configure("keys rotate", needsKeys, nil)
+	if err != nil {
+		return err
+	}
+	return c.onDatabase(ctx, func(ctx context.Context, d *db.DB) error {
+		sealed, err := integrations.Rotate(ctx, d, c.keys)
+		fmt.Fprintf(call.stdout, "%d secrets were sealed with the first key\n", sealed)
+		if err != nil {
+			return err
+		}
+		if left, err := integrations.OldSeals(ctx, d, c.keys); err != nil || left > 0 {
+			return errors.Join(err, fmt.Errorf("%d secrets were sealed with another key meanwhile: give every process the new key in front, then run this again", left))
+		}
+		return nil
 	})
 }

@@ -18,7 +18,6 @@ import (
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/listings"
 	"sparki.app/integrations/media"
-	"sparki.app/integrations/providers/all"
 	"sparki.app/integrations/providers/rest"
 	"sparki.app/integrations/pubsub"
 	"sparki.app/integrations/resolvers"
@@ -39,9 +38,11 @@ type app struct {
 	listings     *listings.Service
 	agenda       *agenda.Service
 	media        *media.Service
+	bells        *worker.Client
 	signals      sparki.Signals
 	prefix       string // of all our keys on Redis
 	sweepEvery   time.Duration
+	drain        time.Duration
 }
 
 // signals joins the two kinds of hints: bells for workers, wake-ups for subscribers.
@@ -55,6 +56,9 @@ const (
 	// crmConcurrency is how many calls one integration has under way at its CRM; assumed to be well
 	// below what a busy office's own clients do, neither CRM documents a limit.
 	crmConcurrency = 8
+	// drain is how long `serve` goes on after it was told to stop: a proxy that asks /readyz every second
+	// has turned elsewhere by then.
+	drain = 2 * time.Second
 )
 
 // newApp connects to the database and Redis. It refuses an older schema, and starts nothing. mocks:
@@ -69,6 +73,10 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 		a.db.Close()
 		return nil, err
 	}
+	if err := integrations.CheckKeys(ctx, a.db, c.keys); err != nil {
+		a.db.Close()
+		return nil, err
+	}
 	if a.hints, err = pubsub.HintClient(c.RedisURL); err != nil {
 		return nil, err
 	}
@@ -78,25 +86,30 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 	}
 	a.redis = redis.NewClient(options)
 	a.broker = pubsub.NewBroker(a.hints, a.redis, a.prefix, log)
-	a.signals = signals{worker.NewClient(a.hints, a.prefix, log), a.broker}
+	a.bells = worker.NewClient(a.hints, a.prefix, log)
+	a.signals = signals{a.bells, a.broker}
 	a.tokens = &auth.Tokens{DB: a.db}
+	if c.OIDCIssuer != "" {
+		a.tokens.OIDC = auth.NewOIDC(c.OIDCIssuer, c.OIDCAudience)
+	}
 	a.integrations = &integrations.Service{
-		DB: a.db, Keys: c.keys, Providers: all.List(), Signals: a.signals, Log: log,
+		DB: a.db, Keys: c.keys, Providers: c.providers, Signals: a.signals, Log: log,
 		Policy:    rest.Policy{Hosts: c.CRMHosts, AllowPrivate: c.AllowPrivateUpstreams},
 		Live:      rest.Transport(rest.Options{AllowPrivate: c.AllowPrivateUpstreams}),
 		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},
 		PublicURL: c.PublicAPIURL, MockWebhooks: mocks,
 	}
-	a.listings = &listings.Service{DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Map: a.integrations.Map, Info: a.integrations.Info, Signals: a.signals, Log: log}
+	privateMedia := c.AllowPrivateUpstreams || mocks // the mocks' pictures are served from here
+	a.listings = &listings.Service{
+		DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Map: a.integrations.Map, Info: a.integrations.Info,
+		MayShow: func(url string) bool { return rest.IsMediaURL(url, privateMedia) }, Signals: a.signals, Log: log,
+	}
 	a.agenda = agenda.New(agenda.Service{DB: a.db, Connect: a.integrations.Agenda, Info: a.integrations.Info, Signals: a.signals, Log: log})
 	store, err := media.OpenStore(ctx, c.MediaURL)
 	if err != nil {
 		return nil, err
 	}
-	a.media = media.New(media.Options{
-		DB: a.db, Bucket: store, PublicURL: c.PublicAPIURL, Log: log,
-		AllowPrivate: c.AllowPrivateUpstreams || mocks, // their pictures are served from here
-	})
+	a.media = media.New(media.Options{DB: a.db, Bucket: store, PublicURL: c.PublicAPIURL, Log: log, AllowPrivate: privateMedia})
 	return a, nil
 }
 
@@ -119,8 +132,10 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 			DB: a.db, Integrations: a.integrations, Listings: a.listings, Agenda: a.agenda, Media: a.media, Log: a.log,
 			Feed: &feed.Feed{DB: a.db, Broker: a.broker, Status: a.listings.Status, Log: a.log},
 		},
+		RateLimit: a.config.APIRateLimit, Limits: a.config.apiLimits(), Operations: a.config.operations,
+		PublicURL: a.config.PublicAPIURL, TrustedProxies: a.config.proxies,
 		RedisPing:      func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
-		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Log: a.log,
+		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Drain: a.drain, Log: a.log,
 	}
 	failed := srv.Start(listener)
 	a.log.Info("serving", slog.String("address", listener.Addr().String()))
@@ -135,23 +150,24 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 // work runs background jobs and the sweep until the context ends, then gives back what is in flight.
 func (a *app) work(ctx context.Context) error {
 	jobs := worker.NewServer(a.redis, a.prefix, worker.Jobs{
-		sparki.ReadInbox: a.listings.ReadInbox,
+		sparki.ReadInbox:    a.listings.ReadInbox,
+		sparki.FetchItems:   a.listings.FetchItems,
+		sparki.ContinueRun:  a.listings.ContinueRun,
+		sparki.RenewMapping: a.listings.RenewMapping,
+		sparki.CopyMedia:    a.media.Copy,
+		sparki.CollectMedia: a.media.Collect,
+		sparki.Prune:        a.db.Prune,
 
 		sparki.PushAppointments: a.agenda.PushAppointments,
 		sparki.SyncTargets:      a.agenda.SyncTargets,
 		sparki.CleanSmokeTests:  a.agenda.CleanSmokeTests,
-		sparki.FetchItems:       a.listings.FetchItems,
-		sparki.ContinueRun:      a.listings.ContinueRun,
-		sparki.RenewMapping:     a.listings.RenewMapping,
-		sparki.CopyMedia:        a.media.Copy,
-		sparki.CollectMedia:     a.media.Collect,
 	}, a.log)
 	if err := jobs.Start(); err != nil {
 		return err
 	}
 	defer jobs.Stop()
 	a.log.Info("working")
-	sweep := &worker.Sweep{Due: a.due, Signals: a.signals, Log: a.log, Schedule: func(ctx context.Context) error {
+	sweep := &worker.Sweep{Due: a.due, Client: a.bells, Server: jobs, Log: a.log, Schedule: func(ctx context.Context) error {
 		return errors.Join(a.agenda.StartDueSyncs(ctx), a.listings.StartDueCrawls(ctx, integrations.IncrementalEvery, integrations.FullEvery))
 	}}
 	sweep.Run(ctx, a.sweepEvery)
@@ -182,12 +198,15 @@ func runServe(ctx context.Context, call *invocation) error {
 		if err != nil {
 			return fmt.Errorf("LISTEN_ADDR: %w", err)
 		}
-		return a.serve(ctx, listener, homeFacts(a.config.PublicAPIURL), false)
+		a.drain = drain
+		return a.measured(ctx, func(ctx context.Context) error {
+			return a.serve(ctx, listener, homeFacts(a.config.PublicAPIURL), false)
+		})
 	})
 }
 
 func runWorker(ctx context.Context, call *invocation) error {
-	return call.withApp(ctx, "worker", func(a *app) error { return a.work(ctx) })
+	return call.withApp(ctx, "worker", func(a *app) error { return a.measured(ctx, a.work) })
 }
 
 func (call *invocation) withApp(ctx context.Context, name string, f func(*app) error) error {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
+	"os"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -16,7 +19,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sparki.app/integrations/integrations"
+	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/all"
 	"sparki.app/integrations/pubsub"
+	"sparki.app/integrations/server"
+	"sparki.app/integrations/server/gql"
 )
 
 // config is the environment; flags of the same meaning win. .env.example says what each is for.
@@ -26,18 +33,30 @@ type config struct {
 	DatabaseURL           string   `env:"DATABASE_URL"`
 	RedisURL              string   `env:"REDIS_URL"`
 	SecretKeys            string   `env:"SECRET_KEYS"`
+	OIDCIssuer            string   `env:"OIDC_ISSUER"`
+	OIDCAudience          string   `env:"OIDC_AUDIENCE"`
 	AllowedOrigins        []string `env:"ALLOWED_ORIGINS"`
+	TrustedProxies        []string `env:"TRUSTED_PROXIES"`
 	CRMHosts              []string `env:"CRM_HOSTS" envDefault:"*.realworks.nl,*.kolibri24.com"`
 	AllowPrivateUpstreams bool     `env:"ALLOW_PRIVATE_UPSTREAMS" envDefault:"false"`
 	MediaURL              string   `env:"MEDIA_URL"`
 	CRMRateLimit          float64  `env:"CRM_RATE_LIMIT" envDefault:"50"`
+	MetricsAddr           string   `env:"METRICS_ADDR"`
+	APIRateLimit          float64  `env:"API_RATE_LIMIT" envDefault:"50"`
+	MaxStreams            int      `env:"MAX_STREAMS" envDefault:"2000"`
+	MaxStreamsPerToken    int      `env:"MAX_STREAMS_PER_TOKEN" envDefault:"20"`
+	OperationsFile        string   `env:"OPERATIONS_FILE"`
 	LogLevel              string   `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat             string   `env:"LOG_FORMAT" envDefault:"text"`
 
 	keys        *integrations.Keys
+	proxies     []netip.Prefix // TrustedProxies
 	logLevel    slog.Level
 	redisPrefix string          // keeps our keys on a shared Redis apart from others'
+	operations  []string        // of OPERATIONS_FILE; nil to serve all
+	limits      gql.Limits      // besides those above; defaults but in tests
 	tracer      pgx.QueryTracer // sees every SQL statement; nil but in tests
+	providers   []providers.Provider
 }
 
 // maxRate is far above what any CRM takes.
@@ -51,6 +70,7 @@ const defaultListenAddr = "127.0.0.1:8080"
 // The variables that a command cannot do without.
 var (
 	needsDatabase = []string{"DATABASE_URL"}
+	needsKeys     = []string{"DATABASE_URL", "SECRET_KEYS"}
 	needsAll      = []string{"DATABASE_URL", "REDIS_URL", "SECRET_KEYS"}
 )
 
@@ -86,7 +106,7 @@ func (call *invocation) configure(name string, required []string, define func(*f
 			return nil, fmt.Errorf("%s is missing: set it in the environment, see .env.example", variable)
 		}
 	}
-	c := &config{redisPrefix: "sparki:"}
+	c := &config{redisPrefix: "sparki:", providers: all.List()}
 	if err := env.ParseWithOptions(c, env.Options{Environment: values}); err != nil {
 		return nil, malformed(err)
 	}
@@ -103,9 +123,11 @@ func malformed(err error) error {
 }
 
 func (c *config) check() error {
-	_, port, err := net.SplitHostPort(c.ListenAddr)
-	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
+	if !isAddress(c.ListenAddr) {
 		return errors.New("LISTEN_ADDR is malformed: want host:port")
+	}
+	if c.MetricsAddr != "" && !isAddress(c.MetricsAddr) {
+		return errors.New("METRICS_ADDR is malformed: want host:port")
 	}
 	if c.PublicAPIURL == "" {
 		c.PublicAPIURL = "http://" + c.ListenAddr
@@ -134,6 +156,21 @@ func (c *config) check() error {
 	if !(c.CRMRateLimit >= 0 && c.CRMRateLimit <= maxRate) { // so that NaN fails as well
 		return errors.New("CRM_RATE_LIMIT is malformed: want calls a second, 0 for no limit")
 	}
+	if !(c.APIRateLimit >= 0 && c.APIRateLimit <= maxRate) {
+		return errors.New("API_RATE_LIMIT is malformed: want operations a second, 0 for no limit")
+	}
+	if c.MaxStreams < 1 {
+		return errors.New("MAX_STREAMS is malformed: want a number above 0")
+	}
+	if c.MaxStreamsPerToken < 1 {
+		return errors.New("MAX_STREAMS_PER_TOKEN is malformed: want a number above 0")
+	}
+	if c.OperationsFile != "" {
+		var err error
+		if c.operations, err = readOperations(c.OperationsFile); err != nil {
+			return fmt.Errorf("OPERATIONS_FILE: %w", err)
+		}
+	}
 	if err := c.logLevel.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return errors.New("LOG_LEVEL is malformed: want debug, info, warn or error")
 	}
@@ -145,7 +182,70 @@ func (c *config) check() error {
 			return errors.New("ALLOWED_ORIGINS is malformed: want a comma list of origins such as https://app.example.nl")
 		}
 	}
+	for _, text := range c.TrustedProxies {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return errors.New("TRUSTED_PROXIES is malformed: want a comma list of networks such as 10.0.0.0/8 or 192.0.2.7/32")
+		}
+		c.proxies = append(c.proxies, prefix)
+	}
+	return c.checkOIDC()
+}
+
+// checkOIDC wants an issuer that nobody can stand in for: https, but for one on this machine.
+func (c *config) checkOIDC() error {
+	if c.OIDCIssuer == "" && c.OIDCAudience == "" {
+		return nil
+	}
+	u, err := url.Parse(c.OIDCIssuer)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+		return errors.New("OIDC_ISSUER is malformed: want the https URL of an identity provider")
+	}
+	if c.OIDCAudience == "" {
+		return errors.New("OIDC_AUDIENCE is missing: it names who the issuer's tokens are for")
+	}
 	return nil
+}
+
+// isAddress says whether one can listen on a text: host:port, the host may be empty.
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	_, bad := strconv.ParseUint(port, 10, 16)
+	return err == nil && bad == nil
+}
+
+// readOperations reads the only documents that may be served: a JSON object whose values are documents,
+// as Relay's compiler writes them. The names are free.
+func readOperations(path string) ([]string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, errors.New("the file cannot be read")
+	}
+	var byName map[string]string
+	if err := json.Unmarshal(content, &byName); err != nil || len(byName) == 0 {
+		return nil, errors.New("want a JSON object with at least one document, each under a name")
+	}
+	operations := make([]string, 0, len(byName))
+	for name, document := range byName {
+		if err := server.CheckOperation(document); err != nil {
+			return nil, fmt.Errorf("%q is no operation of this API: %w", name, err)
+		}
+		operations = append(operations, document)
+	}
+	return operations, nil
+}
+
+// apiLimits bounds what one process has open, and one token of that: subscriptions ten times as many as
+// the sockets that they come over.
+func (c *config) apiLimits() gql.Limits {
+	limits := c.limits
+	limits.Streams, limits.CallerStreams, limits.Subscriptions = c.MaxStreams, c.MaxStreamsPerToken, 10*c.MaxStreamsPerToken
+	return limits
+}
+
+func isLoopback(host string) bool {
+	at, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && at.IsLoopback()
 }
 
 // logger writes to stderr, so that stdout carries nothing but a command's result.

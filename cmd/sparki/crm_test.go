@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"sparki.app/integrations/providers/kolibri"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 const (
@@ -103,16 +103,16 @@ func (h *hook) line(t *testing.T) (state, problem, syncState string) {
 }
 
 // faults are the ways in which a CRM goes wrong for a while (product.md §7).
-var faults = map[string]kolibri.Fault{
-	"Reset":       {Kind: kolibri.FaultReset},
-	"HTML":        {Kind: kolibri.FaultHTML},
-	"HTMLAsGood":  {Kind: kolibri.FaultHTML, Status: 200},
-	"Garbage":     {Kind: kolibri.FaultGarbage},
-	"Empty":       {Kind: kolibri.FaultEmpty},
-	"Truncated":   {Kind: kolibri.FaultTruncated},
-	"Huge":        {Kind: kolibri.FaultHuge},
-	"Slow":        {Kind: kolibri.FaultSlow, Delay: time.Minute},
-	"Drips":       {Kind: kolibri.FaultDrip, Delay: 200 * time.Millisecond},
+var faults = map[string]mockkit.Fault{
+	"Reset":       {Kind: mockkit.FaultReset},
+	"HTML":        {Kind: mockkit.FaultHTML},
+	"HTMLAsGood":  {Kind: mockkit.FaultHTML, Status: 200},
+	"Garbage":     {Kind: mockkit.FaultGarbage},
+	"Empty":       {Kind: mockkit.FaultEmpty},
+	"Truncated":   {Kind: mockkit.FaultTruncated},
+	"Huge":        {Kind: mockkit.FaultHuge},
+	"Slow":        {Kind: mockkit.FaultSlow, Delay: time.Minute},
+	"Drips":       {Kind: mockkit.FaultDrip, Delay: 200 * time.Millisecond},
 	"TooMany":     {Status: 429, RetryAfter: "1"},
 	"Unavailable": {Status: 503},
 	"TimedOut":    {Status: 408},
@@ -122,49 +122,54 @@ var faults = map[string]kolibri.Fault{
 // changes meanwhile, and nothing is missing at the end.
 func TestCrawlFaults(t *testing.T) {
 	t.Parallel()
-	for where, path := range map[string]string{"List": listPath, "Objects": detailPath} {
-		for name, fault := range faults {
-			if fault.Kind == map[string]kolibri.FaultKind{"List": kolibri.FaultDrip, "Objects": kolibri.FaultSlow}[where] {
-				continue // fifteen seconds each: one of the two is enough
-			}
-			t.Run(where+name, func(t *testing.T) {
-				t.Parallel()
-				h := newHook(t)
-				before := h.versions(t)
-				changed := h.priced(t, 4)
-				for _, object := range changed {
-					h.office.change(t, object, `{"price": 700001}`)
+	forKinds(t, func(t *testing.T, k kind) {
+		for where, path := range map[string]string{"List": k.listPath, "Objects": k.detailPath} {
+			for name, fault := range faults {
+				if fault.Kind == map[string]mockkit.FaultKind{"List": mockkit.FaultDrip, "Objects": mockkit.FaultSlow}[where] {
+					continue // fifteen seconds each: one of the two is enough
 				}
-				fault.Path, fault.Times = path, -1
-				h.office.faults.Add(fault)
-				started := h.startSync(t)
-				var r syncRun
-				eventually(t, "the crawl to say what is wrong", func() bool { r = h.run(t, started.ID); return r.Error != "" })
-				if slices.Contains([]string{"SUCCEEDED", "CANCELLED", "NEEDS_APPROVAL"}, r.State) || strings.ContainsAny(r.Error, "<>{") {
-					t.Errorf("while the CRM is away the crawl is %s: %s", r.State, r.Error)
+				if where == "Objects" && k.whole {
+					continue // the list is all that is read
 				}
-				if after := h.versions(t); !slices.Equal(before, after) {
-					t.Errorf("items were written:\n%s\n%s", before, after)
-				}
-				h.office.faults.Clear()
-				if r = h.runUntil(t, started.ID, "SUCCEEDED", "FAILED"); r.State != "SUCCEEDED" || r.Updated != len(changed) || r.Error != "" || r.Failed != 0 {
-					t.Errorf("afterwards the crawl is %+v", r)
-				}
-				for _, object := range changed {
-					if i := h.item(t, object); i.Listing.Price.Amount != "700001.00" || i.State != "ACTIVE" {
-						t.Errorf("afterwards the item is %+v", i)
+				t.Run(where+name, func(t *testing.T) {
+					t.Parallel()
+					h := newHookOf(t, k)
+					before := h.versions(t)
+					changed := h.priced(t, 4)
+					for _, object := range changed {
+						h.office.change(t, object, `{"price": 700001}`)
 					}
-				}
-			})
+					fault.Path, fault.Times = path, -1
+					h.office.faults.Add(fault)
+					started := h.startSync(t)
+					var r syncRun
+					eventually(t, "the crawl to say what is wrong", func() bool { r = h.run(t, started.ID); return r.Error != "" })
+					if slices.Contains([]string{"SUCCEEDED", "CANCELLED", "NEEDS_APPROVAL"}, r.State) || strings.ContainsAny(r.Error, "<>{") {
+						t.Errorf("while the CRM is away the crawl is %s: %s", r.State, r.Error)
+					}
+					if after := h.versions(t); !slices.Equal(before, after) {
+						t.Errorf("items were written:\n%s\n%s", before, after)
+					}
+					h.office.faults.Clear()
+					if r = h.runUntil(t, started.ID, "SUCCEEDED", "FAILED"); r.State != "SUCCEEDED" || r.Updated != len(changed) || r.Error != "" || r.Failed != 0 {
+						t.Errorf("afterwards the crawl is %+v", r)
+					}
+					for _, object := range changed {
+						if i := h.item(t, object); i.Listing.Price.Amount != "700001.00" || i.State != "ACTIVE" {
+							t.Errorf("afterwards the item is %+v", i)
+						}
+					}
+				})
+			}
 		}
-	}
+	})
 }
 
 // priced lists n objects for sale whose price is shown.
-func (b *bundle) priced(t *testing.T, n int) (objects []string) {
+func (h *hook) priced(t *testing.T, n int) (objects []string) {
 	t.Helper()
-	b.sql(t, `select array_agg(external_id) from (select external_id from items where state = 'ACTIVE' and source_type = 'object-assignment'
-		and price_amount > 100000 and transaction_type = 'SALE' order by external_id limit $1) as found`, []any{n}, &objects)
+	h.sql(t, `select array_agg(external_id) from (select external_id from items where state = 'ACTIVE' and source_type = $2
+		and price_amount > 100000 and transaction_type = 'SALE' order by external_id limit $1) as found`, []any{n, h.office.houses}, &objects)
 	if len(objects) != n {
 		t.Fatalf("%d objects with a price", len(objects))
 	}
@@ -175,42 +180,44 @@ func (b *bundle) priced(t *testing.T, n int) (objects []string) {
 // until the CRM is well again.
 func TestFetchFaults(t *testing.T) {
 	t.Parallel()
-	for name, fault := range faults {
-		if fault.Kind == kolibri.FaultDrip {
-			continue // as slow as Slow
-		}
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			h := newHook(t)
-			good := *h.item(t, lindelaan)
-			h.office.change(t, lindelaan, `{"price": 700001}`)
-			fault.Path, fault.Times = detailPath, -1
-			h.office.faults.Add(fault)
-			delivery := h.accepted(t, kolibri.Envelope(update("", lindelaan)))
-			problem := ""
-			eventually(t, "the fetch to have failed once", func() bool {
-				b := h.bundle
-				b.sql(t, `select coalesce(max(error), '') from fetches`, nil, &problem)
-				return problem != ""
+	forKinds(t, func(t *testing.T, k kind) {
+		for name, fault := range faults {
+			if fault.Kind == mockkit.FaultDrip {
+				continue // as slow as Slow
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				h := newHookOf(t, k)
+				good := *h.item(t, k.house)
+				h.office.change(t, k.house, `{"price": 700001}`)
+				fault.Path, fault.Times = k.detailPath, -1
+				h.office.faults.Add(fault)
+				delivery := h.told(t, k.house)[0]
+				problem := ""
+				eventually(t, "the fetch to have failed once", func() bool {
+					b := h.bundle
+					b.sql(t, `select coalesce(max(error), '') from fetches`, nil, &problem)
+					return problem != ""
+				})
+				if got := *h.item(t, k.house); got != good {
+					t.Errorf("the item changed from %+v to %+v", good, got)
+				}
+				if outcome := h.outcome(t, delivery); outcome != "PENDING" {
+					t.Errorf("the delivery is %s", outcome)
+				}
+				h.office.faults.Clear()
+				if s := h.settled(t, delivery); s.Outcome != "PROCESSED" {
+					t.Errorf("afterwards the delivery is %s: %s", s.Outcome, s.Reason)
+				}
+				if got := h.item(t, k.house); got.Listing.Price.Amount != "700001.00" || got.SyncError != "" {
+					t.Errorf("afterwards the item is %+v", got)
+				}
+				if n := h.count(t, "fetches"); n != 0 {
+					t.Errorf("%d fetches are left", n)
+				}
 			})
-			if got := *h.item(t, lindelaan); got != good {
-				t.Errorf("the item changed from %+v to %+v", good, got)
-			}
-			if outcome := h.outcome(t, delivery); outcome != "PENDING" {
-				t.Errorf("the delivery is %s", outcome)
-			}
-			h.office.faults.Clear()
-			if s := h.settled(t, delivery); s.Outcome != "PROCESSED" {
-				t.Errorf("afterwards the delivery is %s: %s", s.Outcome, s.Reason)
-			}
-			if got := h.item(t, lindelaan); got.Listing.Price.Amount != "700001.00" || got.SyncError != "" {
-				t.Errorf("afterwards the item is %+v", got)
-			}
-			if n := h.count(t, "fetches"); n != 0 {
-				t.Errorf("%d fetches are left", n)
-			}
-		})
-	}
+		}
+	})
 }
 
 func (b *bundle) outcome(t *testing.T, delivery string) (outcome string) {
@@ -222,38 +229,31 @@ func (b *bundle) outcome(t *testing.T, delivery string) (outcome string) {
 // What waiting does not mend ends a crawl at once, and says what to do.
 func TestCrawlRefusals(t *testing.T) {
 	t.Parallel()
-	c := newCanary(t)
-	for name, k := range map[string]struct {
-		fault             kolibri.Fault
-		connection, words string
-	}{
-		"Redirect":   {kolibri.Fault{Path: listPath, Kind: kolibri.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}, "MISCONFIGURED", "another address"},
-		"NoPage":     {kolibri.Fault{Path: listPath, Kind: kolibri.FaultHTML, Status: 404}, "MISCONFIGURED", "API base URL"},
-		"Forbidden":  {kolibri.Fault{Path: listPath, Status: 403}, "MISCONFIGURED", "assignment.search"},
-		"Refused":    {kolibri.Fault{Path: listPath, Status: 400}, "OK", "refuses the call"},
-		"Conflict":   {kolibri.Fault{Path: listPath, Status: 409}, "OK", "refuses the call"},
-		"SignedOut":  {kolibri.Fault{Path: listPath, Status: 401}, "UNAUTHORIZED", "access token"},
-		"NotAllowed": {kolibri.Fault{Path: detailPath, Status: 403}, "MISCONFIGURED", "objectassignment.read"},
-		"OutInside":  {kolibri.Fault{Path: detailPath, Status: 401}, "UNAUTHORIZED", "access token"},
-	} {
-		t.Run(name, func(t *testing.T) {
+	elsewhere := newCanary(t)
+	t.Cleanup(func() {
+		if n := elsewhere.calls.Load(); n != 0 {
+			t.Errorf("%d redirects were followed", n)
+		}
+	})
+	forKinds(t, func(t *testing.T, k kind) {
+		refused := func(t *testing.T, fault mockkit.Fault, connection, words string) {
 			t.Parallel()
-			h := newHook(t)
+			h := newHookOf(t, k)
 			before := h.versions(t)
-			h.office.change(t, lindelaan, `{"price": 700001}`)
-			k.fault.Times = -1
-			h.office.faults.Add(k.fault)
-			asked := h.office.called(k.fault.Path)
+			h.office.change(t, k.house, `{"price": 700001}`)
+			fault.Times = -1
+			h.office.faults.Add(fault)
+			asked := h.office.called(fault.Path)
 			r := h.runUntil(t, h.startSync(t).ID, "FAILED", "SUCCEEDED")
-			if r.State != "FAILED" || !strings.Contains(r.Error, k.words) || r.Deactivated != 0 {
-				t.Errorf("the crawl ended %s: %q, %d deactivated, want FAILED with %q", r.State, r.Error, r.Deactivated, k.words)
+			if r.State != "FAILED" || !strings.Contains(r.Error, words) || r.Deactivated != 0 {
+				t.Errorf("the crawl ended %s: %q, %d deactivated, want FAILED with %q", r.State, r.Error, r.Deactivated, words)
 			}
-			if n := h.office.called(k.fault.Path) - asked; n > 3 {
+			if n := h.office.called(fault.Path) - asked; n > 3 {
 				t.Errorf("the CRM was asked %d times", n)
 			}
 			state, problem, sum := h.line(t)
-			if state != k.connection || (state == "OK") != (problem == "") || state != "OK" && sum != "FAILING" || state == "OK" && sum != "DEGRADED" {
-				t.Errorf("the connection is %s %q, the sum %s; want %s", state, problem, sum, k.connection)
+			if state != connection || (state == "OK") != (problem == "") || state != "OK" && sum != "FAILING" || state == "OK" && sum != "DEGRADED" {
+				t.Errorf("the connection is %s %q, the sum %s; want %s", state, problem, sum, connection)
 			}
 			if after := h.versions(t); !slices.Equal(before, after) {
 				t.Error("items were written")
@@ -265,14 +265,20 @@ func TestCrawlRefusals(t *testing.T) {
 			if state := h.waitForSync(t, h.integration); state != "SUCCEEDED" {
 				t.Errorf("saved anew the crawl ended %s", state)
 			}
-			if i := h.item(t, lindelaan); i.Listing.Price.Amount != "700001.00" {
+			if i := h.item(t, k.house); i.Listing.Price.Amount != "700001.00" {
 				t.Errorf("saved anew the price is %s", i.Listing.Price.Amount)
 			}
+		}
+		t.Run("Redirect", func(t *testing.T) {
+			refused(t, mockkit.Fault{Path: k.listPath, Kind: mockkit.FaultRedirect, Location: "http://127.0.0.1:" + elsewhere.port + "/"}, "MISCONFIGURED", "another address")
 		})
-	}
-	t.Cleanup(func() {
-		if n := c.calls.Load(); n != 0 {
-			t.Errorf("%d redirects were followed", n)
+		t.Run("NoPage", func(t *testing.T) {
+			refused(t, mockkit.Fault{Path: k.listPath, Kind: mockkit.FaultHTML, Status: 404}, "MISCONFIGURED", "API base URL")
+		})
+		for name, r := range k.refusals {
+			t.Run(name, func(t *testing.T) {
+				refused(t, mockkit.Fault{Path: r.path(k), Status: r.status}, r.connection, r.words)
+			})
 		}
 	})
 }
@@ -281,109 +287,116 @@ func TestCrawlRefusals(t *testing.T) {
 // refusal of the credentials parks everything until the settings are saved.
 func TestFetchRefusals(t *testing.T) {
 	t.Parallel()
-	t.Run("OfTheObject", func(t *testing.T) {
-		t.Parallel()
-		h := newHook(t)
-		h.office.change(t, lindelaan, `{"price": 700001}`)
-		h.office.faults.Add(kolibri.Fault{Path: detailPath, Status: 409, Times: -1})
-		s := h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan))))
-		i := h.item(t, lindelaan)
-		if s.Outcome != "FAILED" || s.Reason == "" || i.SyncError == "" || i.State != "ACTIVE" || i.Listing.Price.Amount == "700001.00" {
-			t.Errorf("the delivery is %s %q, the item %+v", s.Outcome, s.Reason, i)
-		}
-		var out struct {
-			Node struct {
-				SyncStatus struct {
-					State      string
-					ItemCounts struct{ Failed int }
+	forKinds(t, func(t *testing.T, k kind) {
+		t.Run("OfTheObject", func(t *testing.T) {
+			t.Parallel()
+			h := newHookOf(t, k)
+			h.office.change(t, k.house, `{"price": 700001}`)
+			h.office.faults.Add(mockkit.Fault{Path: k.detailPath, Status: 409, Times: -1})
+			s := h.refreshed(t, k.house)
+			i := h.item(t, k.house)
+			if s.Outcome != "FAILED" || s.Reason == "" || i.SyncError == "" || i.State != "ACTIVE" || i.Listing.Price.Amount == "700001.00" {
+				t.Errorf("the delivery is %s %q, the item %+v", s.Outcome, s.Reason, i)
+			}
+			var out struct {
+				Node struct {
+					SyncStatus struct {
+						State      string
+						ItemCounts struct{ Failed int }
+					}
 				}
 			}
-		}
-		h.query(t, h.token, `query ($id: ID!) { node(id: $id) { ... on Integration { syncStatus { state itemCounts { failed } } } } }`, map[string]any{"id": h.integration}, &out)
-		if out.Node.SyncStatus.State != "DEGRADED" || out.Node.SyncStatus.ItemCounts.Failed != 1 {
-			t.Errorf("the status is %+v", out.Node.SyncStatus)
-		}
-		h.office.faults.Clear()
-		if s := h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan)))); s.Outcome != "PROCESSED" {
-			t.Errorf("the next delivery is %s %q", s.Outcome, s.Reason)
-		}
-		if i := h.item(t, lindelaan); i.SyncError != "" || i.Listing.Price.Amount != "700001.00" {
-			t.Errorf("after the next delivery the item is %+v", i)
-		}
-	})
-	t.Run("OfTheCredentials", func(t *testing.T) {
-		t.Parallel()
-		h := newHook(t)
-		h.office.change(t, lindelaan, `{"price": 700001}`)
-		h.office.faults.Add(kolibri.Fault{Path: "/v3/", Status: 401, Times: -1})
-		asked := h.office.called("")
-		first := h.accepted(t, kolibri.Envelope(update("", lindelaan)))
-		eventually(t, "the connection to be broken", func() bool { state, _, _ := h.line(t); return state == "UNAUTHORIZED" })
-		var deliveries []string
-		for n := range 20 {
-			deliveries = append(deliveries, h.accepted(t, kolibri.Envelope(update("", kolibri.SeededObjectID(n)))))
-		}
-		eventually(t, "the messages to be read", func() bool { return h.count(t, "messages where fetch_id is null") == 0 })
-		eventually(t, "the fetches to be parked", func() bool {
-			return h.count(t, "fetches where state = 'WAITING' and due_at > now() + interval '1 hour'") == 21
-		})
-		if n := h.office.called("") - asked; n > 4 { // a token and two tries, perhaps one more that was under way
-			t.Errorf("%d calls were made", n)
-		}
-		h.office.faults.Clear()
-		h.save(t, map[string]any{})
-		for _, delivery := range append(deliveries, first) {
-			if s := h.settled(t, delivery); s.Outcome != "PROCESSED" {
-				t.Errorf("saved anew a delivery is %s %q", s.Outcome, s.Reason)
+			h.query(t, h.token, `query ($id: ID!) { node(id: $id) { ... on Integration { syncStatus { state itemCounts { failed } } } } }`, map[string]any{"id": h.integration}, &out)
+			if out.Node.SyncStatus.State != "DEGRADED" || out.Node.SyncStatus.ItemCounts.Failed != 1 {
+				t.Errorf("the status is %+v", out.Node.SyncStatus)
 			}
-		}
-		if i := h.item(t, lindelaan); i.Listing.Price.Amount != "700001.00" {
-			t.Errorf("saved anew the price is %s", i.Listing.Price.Amount)
-		}
-	})
-	t.Run("OneTokenRenewal", func(t *testing.T) {
-		t.Parallel()
-		h := newHook(t)
-		h.office.change(t, lindelaan, `{"price": 700001}`)
-		h.office.faults.Add(kolibri.Fault{Path: detailPath, Status: 401})
-		tokens := h.office.called("/connect/token")
-		if s := h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan)))); s.Outcome != "PROCESSED" {
-			t.Errorf("the delivery is %s %q", s.Outcome, s.Reason)
-		}
-		if state, _, _ := h.line(t); state != "OK" || h.office.called("/connect/token") != tokens+1 {
-			t.Errorf("the connection is %s after %d tokens", state, h.office.called("/connect/token")-tokens)
-		}
+			h.office.faults.Clear()
+			if s := h.refreshed(t, k.house); s.Outcome != "PROCESSED" {
+				t.Errorf("the next delivery is %s %q", s.Outcome, s.Reason)
+			}
+			if i := h.item(t, k.house); i.SyncError != "" || i.Listing.Price.Amount != "700001.00" {
+				t.Errorf("after the next delivery the item is %+v", i)
+			}
+		})
+		t.Run("OfTheCredentials", func(t *testing.T) {
+			t.Parallel()
+			h := newHookOf(t, k)
+			h.office.change(t, k.house, `{"price": 700001}`)
+			h.office.faults.Add(mockkit.Fault{Path: k.apiPath, Status: 401, Times: -1})
+			asked := h.office.called("")
+			first := h.told(t, k.house)[0]
+			eventually(t, "the connection to be broken", func() bool { state, _, _ := h.line(t); return state == "UNAUTHORIZED" })
+			var deliveries []string
+			for n := range 20 {
+				deliveries = append(deliveries, h.told(t, k.made(n))[0])
+			}
+			eventually(t, "the messages to be read", func() bool { return h.count(t, "messages where fetch_id is null") == 0 })
+			eventually(t, "the fetches to be parked", func() bool {
+				return h.count(t, "fetches where state = 'WAITING' and due_at > now() + interval '1 hour'") == 21
+			})
+			if n := h.office.called("") - asked; n > 4 { // a token and two tries, perhaps one more that was under way
+				t.Errorf("%d calls were made", n)
+			}
+			h.office.faults.Clear()
+			h.save(t, map[string]any{})
+			for _, delivery := range append(deliveries, first) {
+				if s := h.settled(t, delivery); s.Outcome != "PROCESSED" {
+					t.Errorf("saved anew a delivery is %s %q", s.Outcome, s.Reason)
+				}
+			}
+			if i := h.item(t, k.house); i.Listing.Price.Amount != "700001.00" {
+				t.Errorf("saved anew the price is %s", i.Listing.Price.Amount)
+			}
+		})
+		t.Run("OneTokenRenewal", func(t *testing.T) {
+			t.Parallel()
+			if k.key != "kolibri" {
+				t.Skip("its tokens are not fetched")
+			}
+			h := newHookOf(t, k)
+			h.office.change(t, k.house, `{"price": 700001}`)
+			h.office.faults.Add(mockkit.Fault{Path: k.detailPath, Status: 401})
+			tokens := h.office.called("/connect/token")
+			if s := h.refreshed(t, k.house); s.Outcome != "PROCESSED" {
+				t.Errorf("the delivery is %s %q", s.Outcome, s.Reason)
+			}
+			if state, _, _ := h.line(t); state != "OK" || h.office.called("/connect/token") != tokens+1 {
+				t.Errorf("the connection is %s after %d tokens", state, h.office.called("/connect/token")-tokens)
+			}
+		})
 	})
 }
 
 // A CRM that asks us to wait is left alone for so long (K1).
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
-	const wait = 3 * time.Second
-	for name, retryAfter := range map[string]func() string{
-		"Seconds": func() string { return "3" },
-		"Date":    func() string { return time.Now().Add(wait + time.Second).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") }, // of whole seconds
-	} {
-		for where, path := range map[string]string{"Crawl": listPath, "Fetch": detailPath} {
-			t.Run(where+name, func(t *testing.T) {
-				t.Parallel()
-				h := newHook(t)
-				h.office.change(t, lindelaan, `{"price": 700001}`)
-				h.office.faults.Add(kolibri.Fault{Path: path, Status: 429, RetryAfter: retryAfter()})
-				calls := h.office.called("/v3/")
-				if where == "Crawl" {
-					h.startSync(t)
-				} else {
-					h.accepted(t, kolibri.Envelope(update("", lindelaan)))
-				}
-				eventually(t, "the price to arrive", func() bool { return h.item(t, lindelaan).Listing.Price.Amount == "700001.00" })
-				times := h.office.callTimes("/v3/")[calls:]
-				if gap := times[1].Sub(times[0]); gap < wait-50*time.Millisecond {
-					t.Errorf("the CRM was asked again after %v", gap)
-				}
-			})
+	forKinds(t, func(t *testing.T, k kind) {
+		const wait = 3 * time.Second
+		for name, retryAfter := range map[string]func() string{
+			"Seconds": func() string { return "3" },
+			"Date":    func() string { return time.Now().Add(wait + time.Second).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") }, // of whole seconds
+		} {
+			for where, path := range map[string]string{"Crawl": k.listPath, "Fetch": k.detailPath} {
+				t.Run(where+name, func(t *testing.T) {
+					t.Parallel()
+					h := newHookOf(t, k)
+					h.office.change(t, k.house, `{"price": 700001}`)
+					h.office.faults.Add(mockkit.Fault{Path: path, Status: 429, RetryAfter: retryAfter()})
+					calls := h.office.called(k.apiPath)
+					if where == "Crawl" {
+						h.startSync(t)
+					} else {
+						h.told(t, k.house)
+					}
+					eventually(t, "the price to arrive", func() bool { return h.item(t, k.house).Listing.Price.Amount == "700001.00" })
+					times := h.office.callTimes(k.apiPath)[calls:]
+					if gap := times[1].Sub(times[0]); gap < wait-50*time.Millisecond {
+						t.Errorf("the CRM was asked again after %v", gap)
+					}
+				})
+			}
 		}
-	}
+	})
 }
 
 // Shapes and values that nobody knows fail no item (K12).

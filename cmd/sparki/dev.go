@@ -75,7 +75,7 @@ func runDev(ctx context.Context, call *invocation) error {
 		return err
 	}
 	defer a.close()
-	return a.dev(ctx, call, dir, listener)
+	return a.measured(ctx, func(ctx context.Context) error { return a.dev(ctx, call, dir, listener) })
 }
 
 // dev serves and works until the context ends or one of them fails.
@@ -94,7 +94,7 @@ func (a *app) dev(ctx context.Context, call *invocation, dir string, listener ne
 	served, worked := make(chan error, 1), make(chan error, 1)
 	go func() { served <- a.serve(ctx, listener, facts, true); cancel() }()
 	go func() { worked <- a.work(ctx); cancel() }()
-	demo.print(call, a.config.PublicAPIURL, facts)
+	demo.print(call, a.config.PublicAPIURL, a.tokens.SignInCode(demo.who), facts)
 	return errors.Join(<-served, <-worked)
 }
 
@@ -234,9 +234,9 @@ func (a *app) connectDemo(ctx context.Context, d *demo) error {
 	return nil
 }
 
-func (d *demo) print(call *invocation, base string, facts []web.Fact) {
+func (d *demo) print(call *invocation, base, code string, facts []web.Fact) {
 	fmt.Fprintf(call.stdout, "\nSparki is running since %s. Press Ctrl-C to stop it.\n\n", time.Now().Format(time.TimeOnly))
-	fmt.Fprintf(call.stdout, "  %-16s %s\n", "Home", base+"/")
+	fmt.Fprintf(call.stdout, "  %-16s %s\n", "Dashboard", base+"/sign-in?code="+code+" (signs in once)")
 	for _, fact := range facts {
 		fmt.Fprintf(call.stdout, "  %-16s %s\n", fact.Label, fact.Text)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sparki.app/integrations/db"
+	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/media"
 	"sparki.app/integrations/pubsub"
 	"sparki.app/integrations/worker"
@@ -61,6 +62,9 @@ func (d *doctor) checkDatabase(ctx context.Context, c *config) {
 	d.check("schema", err)
 	if err == nil {
 		d.check("secret keys", checkKeys(ctx, database, c))
+		if n, err := integrations.OldSeals(ctx, database, c.keys); err == nil && n > 0 {
+			fmt.Fprintf(d.call.stdout, "      %d secrets are sealed with an older key: run sparki keys rotate\n", n)
+		}
 	}
 }
 
@@ -115,7 +119,7 @@ func (d *doctor) checkRedis(ctx context.Context, c *config) {
 	client := redis.NewClient(options)
 	defer client.Close()
 	if err := client.Ping(ctx).Err(); err != nil {
-		d.check("redis", errors.New("does not answer; webhooks and queries go on, jobs wait"))
+		d.check("redis", errors.New("does not answer; everything goes on, but jobs and live updates come up to ten seconds late"))
 		return
 	}
 	d.check("redis", nil)

@@ -8,22 +8,25 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 )
 
 // gate stands before a server and can be shut: connections are cut, and new ones are too. It can
-// also hold: connections stay, but nothing comes through any more, as when a cable is pulled.
+// also hold: connections stay, but nothing comes through any more, as when a cable is pulled. And it can
+// be slow.
 type gate struct {
 	listener net.Listener
-	network  string
-	address  string
 
-	mu    sync.Mutex
-	moved *sync.Cond
-	state gateState
-	conns map[net.Conn]bool
+	mu      sync.Mutex
+	moved   *sync.Cond
+	network string // of the server
+	address string
+	state   gateState
+	delay   time.Duration // of everything that is sent through it, each way
+	conns   map[net.Conn]bool
 }
 
 type gateState int
@@ -119,10 +122,39 @@ func (g *gate) set(state gateState) {
 	g.moved.Broadcast()
 }
 
+// slow delays everything that is sent through the gate.
+func (g *gate) slow(delay time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.delay = delay
+}
+
+// lead opens the gate to another server.
+func (g *gate) lead(network, address string) {
+	g.mu.Lock()
+	g.network, g.address = network, address
+	g.mu.Unlock()
+	g.open()
+}
+
+func (g *gate) server() (network, address string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.network, g.address
+}
+
 // pass waits while the gate holds, and says whether it is open.
 func (g *gate) pass() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.delay > 0 {
+		until := time.Now().Add(g.delay) // before the timer starts, which else might wake us too early
+		over := time.AfterFunc(g.delay, g.moved.Broadcast)
+		defer over.Stop()
+		for g.state == gateOpen && time.Now().Before(until) {
+			g.moved.Wait()
+		}
+	}
 	for g.state == gateHolding {
 		g.moved.Wait()
 	}
@@ -160,7 +192,8 @@ func (g *gate) serve(client net.Conn) {
 	if !g.keep(client) || !g.pass() {
 		return
 	}
-	server, err := net.Dial(g.network, g.address)
+	network, address := g.server()
+	server, err := net.Dial(network, address)
 	if err != nil {
 		return
 	}

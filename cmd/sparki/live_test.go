@@ -34,7 +34,7 @@ var follows = map[string]func(t *testing.T, url, token, document string, variabl
 // Whoever follows the status sees how it is at once, then how it changes, wherever that happens.
 func TestStatusChanges(t *testing.T) {
 	t.Parallel()
-	h := newBigHook(t, 150)
+	h := newBigHookOf(t, kinds[0], 150)
 	near := h.beside(t)
 	for name, follow := range follows {
 		for where, url := range map[string]string{"SameProcess": h.url, "OtherProcess": near.url} {

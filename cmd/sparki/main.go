@@ -32,6 +32,7 @@ func commands() []command {
 		{"token create", "add an API token; prints it once", runTokenCreate},
 		{"token list", "list a portal's tokens", runTokenList},
 		{"token revoke", "end a token at once", runTokenRevoke},
+		{"keys rotate", "seal every secret with the first of SECRET_KEYS", runKeysRotate},
 		{"doctor", "check configuration, database, schema, Redis, queues and keys", runDoctor},
 	}
 }

@@ -18,8 +18,8 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
-	"sparki.app/integrations/providers/kolibri"
 	"sparki.app/integrations/providers/memstore"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // The contract's own objects, which the mock knows as well.
@@ -29,13 +29,14 @@ const (
 	withdrawn  = "a1d5e9c3-7f24-4b86-9e0a-52c7d8b1f463" // a house that is withdrawn
 )
 
-// office is an estate agent's office with a Kolibri of its own: the mock CRM over real HTTP, which
-// remembers its calls and can be made to fail.
+// office is an estate agent's office with a CRM of its own: the mock over real HTTP, which remembers
+// its calls and can be made to fail.
 type office struct {
-	faults kolibri.Faults
+	kind
+	faults mockkit.Faults
 	url    string
 	store  *memstore.Store
-	mock   atomic.Pointer[kolibri.Mock]
+	mock   atomic.Pointer[mock]
 
 	mu      sync.Mutex
 	calls   []call
@@ -50,7 +51,12 @@ type call struct {
 
 func openOffice(t *testing.T) *office {
 	t.Helper()
-	o := &office{store: memstore.New()}
+	return openOfficeOf(t, kinds[0])
+}
+
+func openOfficeOf(t *testing.T, k kind) *office {
+	t.Helper()
+	o := &office{kind: k, store: memstore.New()}
 	crm := o.faults.Wrap(http.HandlerFunc(o.serve))
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
@@ -62,7 +68,7 @@ func openOffice(t *testing.T) *office {
 	o.sendWebhooksTo("")
 	server.Start()
 	t.Cleanup(func() {
-		_ = o.mock.Load().Close()
+		_ = o.crm().Close()
 		server.CloseClientConnections()
 		server.Close()
 	})
@@ -74,11 +80,11 @@ func (o *office) serve(w http.ResponseWriter, r *http.Request) {
 	respell := o.respell[r.URL.Query().Get("id")]
 	o.mu.Unlock()
 	if respell == nil {
-		o.mock.Load().ServeHTTP(w, r)
+		o.crm().ServeHTTP(w, r)
 		return
 	}
 	answer := httptest.NewRecorder()
-	o.mock.Load().ServeHTTP(answer, r)
+	o.crm().ServeHTTP(answer, r)
 	var said map[string]map[string]any
 	_ = json.Unmarshal(answer.Body.Bytes(), &said) // the mock's own JSON
 	for _, entity := range said {
@@ -100,11 +106,13 @@ func (o *office) respells(object string, how func(entity map[string]any)) {
 
 // sendWebhooksTo lets every change of the office's objects send a webhook there.
 func (o *office) sendWebhooksTo(url string) {
-	mock := kolibri.New().Mock(providers.MockOptions{Store: o.store, BaseURL: o.url, WebhookURL: url}).(*kolibri.Mock)
-	if old := o.mock.Swap(mock); old != nil {
-		_ = old.Close()
+	crm := o.provider.Mock(providers.MockOptions{Store: o.store, BaseURL: o.url, WebhookURL: url}).(mock)
+	if old := o.mock.Swap(&crm); old != nil {
+		_ = (*old).Close()
 	}
 }
+
+func (o *office) crm() mock { return *o.mock.Load() }
 
 // called counts the calls whose method and URL hold a text.
 func (o *office) called(text string) int { return len(o.callTimes(text)) }
@@ -124,7 +132,7 @@ func (o *office) callTimes(text string) (times []time.Time) {
 // settings are what connects a portal with the office; the webhook secret among them.
 func (o *office) settings(t *testing.T) map[string]any {
 	t.Helper()
-	s, err := o.mock.Load().Settings(t.Context())
+	s, err := o.crm().Settings(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,17 +140,25 @@ func (o *office) settings(t *testing.T) map[string]any {
 	for key, value := range s.Text {
 		all[key] = value
 	}
+	for key, value := range s.Lists {
+		all[key] = value
+	}
 	for key, secrets := range s.Secrets {
 		all[key] = secrets[0].Reveal()
 	}
+	delete(all, "widgetAppClientKey") // few offices have one
 	return all
 }
 
-// secret is the office's webhook secret.
+// secret is the office's webhook secret; "" where the CRM does not sign.
 func (o *office) secret(t *testing.T) string {
 	t.Helper()
-	return o.settings(t)["webhookSecret"].(string)
+	secret, _ := o.settings(t)["webhookSecret"].(string)
+	return secret
 }
+
+// input names the office's CRM in the input of a save.
+func (o *office) input(input map[string]any) { input["provider"] = o.key }
 
 // change changes an object as a person in the office does: {"price": 1}, {"deleted": true}, ….
 func (o *office) change(t *testing.T, object, change string) {
@@ -155,7 +171,7 @@ func (o *office) admin(t *testing.T, path, body string) []byte {
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
 	answer := httptest.NewRecorder()
-	o.mock.Load().ServeHTTP(answer, req)
+	o.crm().ServeHTTP(answer, req)
 	if answer.Code/100 != 2 {
 		t.Fatalf("%s: %d %s", path, answer.Code, answer.Body)
 	}
@@ -193,10 +209,16 @@ func (b *bundle) save(t *testing.T, settings any, changes ...func(input map[stri
 	return b.saveAs(t, b.token, settings, changes...)
 }
 
+// save saves settings of the hook's own integration.
+func (h *hook) save(t *testing.T, settings any, changes ...func(input map[string]any)) saved {
+	t.Helper()
+	return h.bundle.save(t, settings, append([]func(map[string]any){h.office.input}, changes...)...)
+}
+
 // connect connects the portal with an office, waits for the first crawl, and gives the integration's id.
 func (b *bundle) connect(t *testing.T, o *office) string {
 	t.Helper()
-	got := b.save(t, o.settings(t))
+	got := b.save(t, o.settings(t), o.input)
 	if len(got.UserErrors) > 0 || got.Integration.Connection.State != "OK" {
 		t.Fatalf("connect with the office: %+v", got)
 	}

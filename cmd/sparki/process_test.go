@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"sparki.app/integrations/providers/kolibri"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // The real binary, in as many processes as the office has in production.
@@ -21,7 +21,8 @@ func TestProcesses(t *testing.T) {
 	t.Parallel()
 	path := build(t)
 	for name, test := range map[string]func(*testing.T, *program){
-		"Road": testRoad, "Crawl": testCrawl, "Commands": testCommands, "Environment": testEnvironment, "Doctor": testDoctor,
+		"Road": testRoad, "Crawl": testCrawl, "Commands": testCommands, "Environment": testEnvironment, "Doctor": testDoctor, "Keys": testKeys,
+		"Metrics": testMetrics,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,7 +134,7 @@ func testCrawl(t *testing.T, p *program) {
 	if err := kolibri.SeedObjects(t.Context(), o.store, objects, 0); err != nil {
 		t.Fatal(err)
 	}
-	o.faults.Add(kolibri.Fault{Path: "/ObjectAssignments", Kind: kolibri.FaultSlow, Delay: 50 * time.Millisecond, Times: -1})
+	o.faults.Add(mockkit.Fault{Path: "/ObjectAssignments", Kind: mockkit.FaultSlow, Delay: 50 * time.Millisecond, Times: -1})
 	saved := b.save(t, o.settings(t))
 	if saved.Integration == nil || saved.Integration.Connection.State != "OK" {
 		t.Fatalf("connect: %+v", saved)
@@ -236,14 +237,21 @@ func testEnvironment(t *testing.T, p *program) {
 	const canary = "s3cr3t"
 	malformed := map[string][]string{
 		"LISTEN_ADDR":             {"s3cr3t", "127.0.0.1", "127.0.0.1:s3cr3t", "127.0.0.1:99999"},
+		"METRICS_ADDR":            {"s3cr3t", "127.0.0.1", "127.0.0.1:s3cr3t", ":99999"},
 		"PUBLIC_API_URL":          {"s3cr3t", "ftp://s3cr3t", "https://", "https://api.example/s3cr3t?x", "https://user:s3cr3t@api.example"},
 		"DATABASE_URL":            {"s3cr3t", "postgres://u:s3cr3t@host:port/x", "postgres://u:s3cr3t%zz@127.0.0.1/x", "mysql://s3cr3t"},
 		"REDIS_URL":               {"s3cr3t", "http://:s3cr3t@127.0.0.1", "redis://:s3cr3t@127.0.0.1/x", "redis://:s3cr3t%zz@127.0.0.1"},
 		"SECRET_KEYS":             {"s3cr3t", "a:s3cr3t", "a:c2hvcnQ=", ":" + strings.Repeat("A", 43) + "=", ",", "a:" + strings.Repeat("A", 43) + "=,a:" + strings.Repeat("B", 43) + "="},
 		"ALLOWED_ORIGINS":         {"s3cr3t", "https://app.example/s3cr3t", "https://app.example,s3cr3t", "*"},
+		"OIDC_ISSUER":             {"s3cr3t", "http://s3cr3t.example", "https://user:s3cr3t@id.example", "https://id.example?s3cr3t"},
+		"TRUSTED_PROXIES":         {"s3cr3t", "10.0.0.1", "10.0.0.0/8,s3cr3t", "10.0.0.0/99"},
 		"CRM_HOSTS":               {"https://api.s3cr3t.example", "api.example/s3cr3t", "*", "s3cr3t:443", "a b"},
 		"ALLOW_PRIVATE_UPSTREAMS": {"s3cr3t", "perhaps"},
 		"CRM_RATE_LIMIT":          {"s3cr3t", "-1", "NaN", "Inf"},
+		"API_RATE_LIMIT":          {"s3cr3t", "-1", "NaN", "Inf"},
+		"MAX_STREAMS":             {"s3cr3t", "0", "-1", "1.5"},
+		"MAX_STREAMS_PER_TOKEN":   {"s3cr3t", "0"},
+		"OPERATIONS_FILE":         {"s3cr3t", "/"},
 		"LOG_LEVEL":               {"s3cr3t"},
 		"LOG_FORMAT":              {"s3cr3t", "xml"},
 	}
@@ -271,6 +279,8 @@ func testEnvironment(t *testing.T, p *program) {
 		}
 		check(p, variable, "worker", "--"+strings.ReplaceAll(strings.ToLower(variable), "_", "-")+"="+values[0])
 	}
+	check(p.with(map[string]string{"OIDC_ISSUER": "https://id.example"}), "OIDC_AUDIENCE", "serve")
+	check(p.with(map[string]string{"OIDC_AUDIENCE": "s3cr3t"}), "OIDC_ISSUER", "serve")
 	// Well formed, but nobody is there: one line as well, without the password.
 	for _, args := range [][]string{{"serve"}, {"worker"}, {"migrate"}} {
 		r := p.with(map[string]string{"DATABASE_URL": "postgres://user:s3cr3t@127.0.0.1:1/x?sslmode=disable"}).run(t, args...)
@@ -329,13 +339,7 @@ func testDoctor(t *testing.T, p *program) {
 
 // dev runs on a machine with nothing prepared, keeps its data, and leaves no process behind.
 func testDev(t *testing.T, p *program) {
-	parent := t.TempDir()
-	for dir := parent; dir != os.TempDir(); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil { // Postgres runs as somebody else when we are root
-			t.Fatal(err)
-		}
-	}
-	data := filepath.Join(parent, "data")
+	data := filepath.Join(openDir(t), "data")
 	gone := func(why string) {
 		t.Helper()
 		eventually(t, why+": its processes to be gone", func() bool { return len(processesOf(data)) == 0 })
@@ -370,6 +374,12 @@ func testDev(t *testing.T, p *program) {
 	}
 	s, url, token := started()
 	eventually(t, "the demo portal to be filled", func() bool { return items(url, token) >= 25 })
+	link := regexp.MustCompile(`/sign-in\?code=\w+`).FindString(s.stdout.String())
+	for _, want := range []int{http.StatusSeeOther, http.StatusUnauthorized} {
+		if got := overHTTP(p, url, token).send(t, http.MethodGet, link, nil, http.Header{}); got.status != want || (got.header.Get("Set-Cookie") != "") != (want == http.StatusSeeOther) {
+			t.Errorf("the printed link %s is answered %d, want %d", link, got.status, want)
+		}
+	}
 	if len(processesOf(data)) == 0 {
 		t.Error("no process of dev can be found: this test looks for them in the wrong way")
 	}

@@ -72,7 +72,7 @@ func newProgram(t *testing.T, path string) *program {
 	}
 	return &program{path: path, env: map[string]string{
 		"DATABASE_URL": databaseURL, "REDIS_URL": withRedisDB(t, teststack.RedisURL(t), o.DB), "SECRET_KEYS": "test:" + strings.Repeat("A", 43) + "=",
-		"LISTEN_ADDR": "127.0.0.1:0", "PUBLIC_API_URL": "https://api.sparki.example", "ALLOW_PRIVATE_UPSTREAMS": "true", "LOG_LEVEL": "debug",
+		"LISTEN_ADDR": "127.0.0.1:0", "PUBLIC_API_URL": "https://api.sparki.example", "ALLOW_PRIVATE_UPSTREAMS": "true", "LOG_LEVEL": "debug", "API_RATE_LIMIT": "0",
 	}}
 }
 

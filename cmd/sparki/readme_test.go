@@ -7,16 +7,26 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"sparki.app/integrations/providers/all"
 )
 
 // The README's tour, run as it stands: only where the server is and where its token lies is replaced.
 func TestReadmeTour(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	integration := b.connectMock(t, "kolibri")
-	if state := b.waitForSync(t, integration); state != "SUCCEEDED" {
-		t.Fatalf("the sync ended %s", state)
+	for _, crm := range all.Keys() {
+		if state := b.waitForSync(t, b.connectMock(t, crm)); state != "SUCCEEDED" {
+			t.Fatalf("the sync with %s ended %s", crm, state)
+		}
 	}
+	for _, crm := range all.Keys() {
+		t.Run(crm, func(t *testing.T) { b.tour(t, crm) })
+	}
+}
+
+func (b *bundle) tour(t *testing.T, crm string) {
+	t.Helper()
 	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte(b.token), 0o600); err != nil {
 		t.Fatal(err)
@@ -41,7 +51,7 @@ func TestReadmeTour(t *testing.T) {
 			script.WriteString("for i in $(seq 300); do case $(" + strings.TrimSpace(blocks[5][1]) + ") in *512.345*) break;; esac; read -rt 0.1 <> <(:) || true; done\n")
 		}
 	}
-	commands := strings.NewReplacer("http://127.0.0.1:8080", b.url, ".data/demo-token", token).Replace(script.String())
+	commands := strings.NewReplacer("http://127.0.0.1:8080", b.url, ".data/demo-token", token, "CRM=kolibri", "CRM="+crm).Replace(script.String())
 	out, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", commands).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -19,6 +19,7 @@ import (
 	"sparki.app/integrations/db/dbtest"
 	"sparki.app/integrations/providers/all"
 	"sparki.app/integrations/providers/kolibri"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // canary listens on loopback and counts who connects.
@@ -290,7 +291,7 @@ func TestSettingsNewHost(t *testing.T) {
 func TestSettingsConnection(t *testing.T) {
 	t.Parallel()
 	b, c := setup(t), newCanary(t)
-	fault := func(f kolibri.Fault) func(*office, map[string]any) {
+	fault := func(f mockkit.Fault) func(*office, map[string]any) {
 		return func(o *office, _ map[string]any) { f.Times = -1; o.faults.Add(f) }
 	}
 	set := func(key string, value any) func(*office, map[string]any) {
@@ -310,9 +311,9 @@ func TestSettingsConnection(t *testing.T) {
 		"AgencyIsNoID":         {set("realEstateAgencyId", "De Wilde Makelaars"), "MISCONFIGURED", "Real estate agency ID"},
 		"AgencyWithoutConsent": {set("realEstateAgencyId", "00000000-0000-4000-8000-00000000000b"), "MISCONFIGURED", "consent"},
 		"OfficeIsNoID":         {set("officeIds", []string{"Utrecht"}), "MISCONFIGURED", "Office IDs"},
-		"MayNotSearch":         {fault(kolibri.Fault{Path: listings, Status: 403}), "MISCONFIGURED", "assignment.search"},
-		"MayNotSeeAgencies":    {fault(kolibri.Fault{Path: agencies, Status: 403}), "MISCONFIGURED", "realestateagency.search"},
-		"TokenRefused":         {fault(kolibri.Fault{Path: agencies, Status: 401}), "UNAUTHORIZED", "belong together"},
+		"MayNotSearch":         {fault(mockkit.Fault{Path: listings, Status: 403}), "MISCONFIGURED", "assignment.search"},
+		"MayNotSeeAgencies":    {fault(mockkit.Fault{Path: agencies, Status: 403}), "MISCONFIGURED", "realestateagency.search"},
+		"TokenRefused":         {fault(mockkit.Fault{Path: agencies, Status: 401}), "UNAUTHORIZED", "belong together"},
 		"NoAPIThere": {func(o *office, s map[string]any) { s["apiBaseUrl"] = o.url + "/elsewhere" },
 			"MISCONFIGURED", "API base URL"},
 		"NoTokensThere": {func(o *office, s map[string]any) { s["tokenUrl"] = o.url + "/elsewhere" },
@@ -320,23 +321,23 @@ func TestSettingsConnection(t *testing.T) {
 		"Away": {func(_ *office, s map[string]any) {
 			s["apiBaseUrl"], s["tokenUrl"] = "http://127.0.0.1:1", "http://127.0.0.1:1/connect/token"
 		}, "UNREACHABLE", "cannot be reached"},
-		"Slow":          {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultSlow, Delay: time.Minute}), "UNREACHABLE", "in time"},
-		"Drips":         {fault(kolibri.Fault{Path: listings, Kind: kolibri.FaultDrip, Delay: time.Second}), "UNREACHABLE", "in time"},
-		"SlowTokens":    {fault(kolibri.Fault{Path: token, Kind: kolibri.FaultSlow, Delay: time.Minute}), "UNREACHABLE", "in time"},
-		"HTML":          {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultHTML, Status: 200}), "UNREACHABLE", "cannot be read"},
-		"HTML500":       {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultHTML}), "UNREACHABLE", "at the moment"},
-		"HTML404":       {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultHTML, Status: 404}), "MISCONFIGURED", "API base URL"},
-		"HTMLForTokens": {fault(kolibri.Fault{Path: token, Kind: kolibri.FaultHTML, Status: 200}), "UNREACHABLE", "cannot be read"},
-		"Huge":          {fault(kolibri.Fault{Path: listings, Kind: kolibri.FaultHuge}), "UNREACHABLE", "too large"},
-		"Reset":         {fault(kolibri.Fault{Path: listings, Kind: kolibri.FaultReset}), "UNREACHABLE", "broke off"},
-		"Truncated":     {fault(kolibri.Fault{Path: listings, Kind: kolibri.FaultTruncated}), "UNREACHABLE", "cannot be read"},
-		"Garbage":       {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultGarbage}), "UNREACHABLE", "cannot be read"},
-		"Empty":         {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultEmpty}), "UNREACHABLE", "cannot be read"},
-		"TooMany":       {fault(kolibri.Fault{Status: 429, RetryAfter: "20"}), "UNREACHABLE", "fewer calls"},
-		"Unavailable":   {fault(kolibri.Fault{Status: 503, RetryAfter: "20"}), "UNREACHABLE", "at the moment"},
-		"Redirect": {fault(kolibri.Fault{Path: agencies, Kind: kolibri.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}),
+		"Slow":          {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultSlow, Delay: time.Minute}), "UNREACHABLE", "in time"},
+		"Drips":         {fault(mockkit.Fault{Path: listings, Kind: mockkit.FaultDrip, Delay: time.Second}), "UNREACHABLE", "in time"},
+		"SlowTokens":    {fault(mockkit.Fault{Path: token, Kind: mockkit.FaultSlow, Delay: time.Minute}), "UNREACHABLE", "in time"},
+		"HTML":          {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultHTML, Status: 200}), "UNREACHABLE", "cannot be read"},
+		"HTML500":       {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultHTML}), "UNREACHABLE", "at the moment"},
+		"HTML404":       {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultHTML, Status: 404}), "MISCONFIGURED", "API base URL"},
+		"HTMLForTokens": {fault(mockkit.Fault{Path: token, Kind: mockkit.FaultHTML, Status: 200}), "UNREACHABLE", "cannot be read"},
+		"Huge":          {fault(mockkit.Fault{Path: listings, Kind: mockkit.FaultHuge}), "UNREACHABLE", "too large"},
+		"Reset":         {fault(mockkit.Fault{Path: listings, Kind: mockkit.FaultReset}), "UNREACHABLE", "broke off"},
+		"Truncated":     {fault(mockkit.Fault{Path: listings, Kind: mockkit.FaultTruncated}), "UNREACHABLE", "cannot be read"},
+		"Garbage":       {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultGarbage}), "UNREACHABLE", "cannot be read"},
+		"Empty":         {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultEmpty}), "UNREACHABLE", "cannot be read"},
+		"TooMany":       {fault(mockkit.Fault{Status: 429, RetryAfter: "20"}), "UNREACHABLE", "fewer calls"},
+		"Unavailable":   {fault(mockkit.Fault{Status: 503, RetryAfter: "20"}), "UNREACHABLE", "at the moment"},
+		"Redirect": {fault(mockkit.Fault{Path: agencies, Kind: mockkit.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}),
 			"MISCONFIGURED", "another address"},
-		"RedirectedTokens": {fault(kolibri.Fault{Path: token, Kind: kolibri.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}),
+		"RedirectedTokens": {fault(mockkit.Fault{Path: token, Kind: mockkit.FaultRedirect, Location: "http://127.0.0.1:" + c.port + "/"}),
 			"MISCONFIGURED", "token URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -387,21 +388,43 @@ func TestSecretsStayHidden(t *testing.T) {
 	settings := h.office.settings(t)
 	settings["authorizationToken"] = "canary-authorization-token-0001"
 	settings["webhookSecret"] = "canary-webhook-secret-000002"
-	secrets := []string{settings["clientSecret"].(string), settings["authorizationToken"].(string), settings["webhookSecret"].(string), h.secret, h.token}
+	settings["widgetAppClientKey"] = "canary-widget-app-client-key-03"
+	cookie := strings.TrimPrefix(h.signIn(t, h.token), "sparki_session=")
+	secrets := []string{settings["clientSecret"].(string), settings["authorizationToken"].(string), settings["webhookSecret"].(string), h.secret, h.token,
+		settings["widgetAppClientKey"].(string), cookie}
+	h.office.respells(lindelaan, func(entity map[string]any) { // a CRM that repeats what it was sent (I11)
+		entity["echo"] = secrets[0] + " " + secrets[5]
+	})
 	var answers strings.Builder
 	ask := func(document string, variables map[string]any) {
 		got := h.ask(t, h.token, document, variables)
 		fmt.Fprintf(&answers, "%s %+v\n", got.Data, got.Errors)
 	}
-	everything := `{ viewer { name portal { id name } permissions } addOns { provider { key settings { key label help placeholder suggestions } }
-		integration { settings { field { key } value isSet updatedAt previousValidUntil } webhookUrl connection { state problem }
-		syncStatus { state lastFailure { message } activeRuns { error } } syncRuns { nodes { state error } } } }
-		syncedItems(first: 100) { nodes { raw syncError listing { title longDescription images { url } } } } activity(first: 100) { nodes { message actor } } }`
+	w := newWriter(t)
+	everything := func() { // every field that the schema has, of whatever the portal has (I1)
+		for _, f := range w.fields("Query") {
+			if len(w.inputs(f, "ID")) == 0 || f.Name != "node" && f.Name != "linkPreview" {
+				ask("{ "+f.Name+w.arguments(f, nil, func(input) string { return quoted(h.integration) })+w.selection(f.Type.Name(), 3)+" }", nil)
+			}
+		}
+		for _, name := range w.nodes() {
+			for _, id := range h.ids(t, name) {
+				ask(fmt.Sprintf(`{ node(id: %q) { ... on %s %s } }`, id, name, w.selection(name, 2)), nil)
+				if name != "Integration" && name != "Portal" { // of the others one is enough
+					break
+				}
+			}
+		}
+	}
 	input := map[string]any{"provider": "kolibri", "mock": false, "settings": settings, "domains": map[string]any{"listings": true, "agenda": true, "outbound": true}}
 	ask(saveDocument, map[string]any{"input": input})
 	h.waitForSync(t, h.integration)
 	h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan)))) // still the previous secret
-	ask(everything, nil)
+	h.imported(t, lindelaan)
+	for _, f := range []string{"raw", "syncError", "inactiveReason"} {
+		ask(`{ syncedItems(first: 100, filter: {search: "`+lindelaan+`"}) { nodes { `+f+` } } }`, nil)
+	}
+	everything()
 	for _, wrong := range []map[string]any{
 		{"clientId": 1, "clientSecret": secrets[0]}, {"apiBaseUrl": "http://user:" + secrets[1] + "@127.0.0.1"}, {"webhookSecret": secrets[2] + "\x00"},
 		{secrets[2]: "the secret as a key"}, {"clientSecret": map[string]any{"value": secrets[0]}},
@@ -412,14 +435,14 @@ func TestSecretsStayHidden(t *testing.T) {
 			fmt.Fprintf(&answers, "%s %+v\n", got.Data, got.Errors)
 		}
 	}
-	for _, kind := range []kolibri.FaultKind{kolibri.FaultHTML, kolibri.FaultGarbage, kolibri.FaultTruncated, kolibri.FaultReset} {
-		h.office.faults.Add(kolibri.Fault{Kind: kind, Times: 2})
+	for _, kind := range []mockkit.FaultKind{mockkit.FaultHTML, mockkit.FaultGarbage, mockkit.FaultTruncated, mockkit.FaultReset} {
+		h.office.faults.Add(mockkit.Fault{Kind: kind, Times: 2})
 		ask(`mutation ($id: ID!) { checkConnection(integrationId: $id) { integration { connection { state problem } } } }`, map[string]any{"id": h.integration})
 		h.office.faults.Clear()
 	}
 	h.deliver(t, h.integration, "canary-wrong-secret-00003", kolibri.Envelope(update("", lindelaan)))
-	h.ask(t, h.token+"x", everything, nil)
-	ask(everything, nil)
+	h.ask(t, h.token+"x", `{ viewer { name } }`, nil)
+	everything()
 
 	places := map[string]string{"the answers": answers.String(), "the log": h.logs.String(), "Redis": h.redisDump(t), "the database": h.databaseDump(t)}
 	for place, content := range places {

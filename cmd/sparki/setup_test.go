@@ -58,7 +58,8 @@ func setup(t *testing.T, changes ...func(*config)) *bundle {
 	c := &config{
 		ListenAddr: listener.Addr().String(), PublicAPIURL: url, DatabaseURL: dbtest.URL(t), RedisURL: teststack.RedisURL(t),
 		CRMHosts: []string{"*.kolibri24.com", "*.realworks.nl"}, AllowPrivateUpstreams: true,
-		MediaURL: "file://" + t.TempDir(), redisPrefix: "test:" + rand.Text() + ":",
+		MaxStreams: 1000, MaxStreamsPerToken: 200, // and no rate limit: tests ask as often as they like
+		MediaURL: "file://" + t.TempDir(), redisPrefix: "test:" + rand.Text() + ":", providers: all.List(),
 	}
 	if c.keys, err = integrations.ParseKeys("test:" + base64.StdEncoding.EncodeToString(key)); err != nil {
 		t.Fatal(err)

@@ -41,7 +41,12 @@ type hook struct {
 
 func newHook(t *testing.T, changes ...func(*config)) *hook {
 	t.Helper()
-	b, o := setup(t, changes...), openOffice(t)
+	return newHookOf(t, kinds[0], changes...)
+}
+
+func newHookOf(t *testing.T, k kind, changes ...func(*config)) *hook {
+	t.Helper()
+	b, o := setup(t, changes...), openOfficeOf(t, k)
 	return &hook{bundle: b, office: o, integration: b.connect(t, o), secret: o.secret(t)}
 }
 
@@ -92,6 +97,24 @@ func (b *bundle) deliver(t *testing.T, integration, secret string, body []byte) 
 func (h *hook) accepted(t *testing.T, body []byte) string {
 	t.Helper()
 	return deliveryID(t, h.deliver(t, h.integration, h.secret, body))
+}
+
+// told delivers that objects changed, and gives the deliveries' ids.
+func (h *hook) told(t *testing.T, objects ...string) (deliveries []string) {
+	t.Helper()
+	info := h.office.provider.Info()
+	path := fmt.Sprintf("/webhooks/%s/%s/%s", info.Key, info.WebhookVersion, h.integration)
+	for _, body := range h.office.bodies(h.office.url, objects...) {
+		got := h.send(t, http.MethodPost, path, bytes.NewReader(body), h.office.header(h.secret, body))
+		deliveries = append(deliveries, deliveryID(t, got))
+	}
+	return deliveries
+}
+
+// refreshed tells that an object changed, and waits until that is settled.
+func (h *hook) refreshed(t *testing.T, object string) stored {
+	t.Helper()
+	return h.settled(t, h.told(t, object)[0])
 }
 
 func deliveryID(t *testing.T, got answered) string {
@@ -405,7 +428,11 @@ func TestWebhookBodies(t *testing.T) {
 	for _, c := range bodies {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := h.settled(t, h.accepted(t, c.body))
+			delivery := h.accepted(t, c.body)
+			s := h.settled(t, delivery)
+			if told := h.count(t, "activities where type = 'DELIVERY_REJECTED' and subject_id = $1", delivery); (told == 1) != (c.outcome == "FAILED" && c.messages == "") {
+				t.Errorf("told %d times that it could not be read", told)
+			}
 			outcomes := strings.Join(slices.Sorted(maps.Values(s.Messages)), " ")
 			if s.Outcome != c.outcome || outcomes != c.messages {
 				t.Errorf("delivery %s %q, messages %q %v; want %s, %q", s.Outcome, s.Reason, outcomes, s.Reasons, c.outcome, c.messages)

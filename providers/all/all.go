@@ -5,12 +5,14 @@ package all
 import (
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/kolibri"
+	"sparki.app/integrations/providers/realworks"
 )
 
 // List gives every provider, in the order in which they are shown.
 func List() []providers.Provider {
 	return []providers.Provider{
 		kolibri.New(),
+		realworks.New(),
 	}
 }
 

@@ -57,13 +57,13 @@ func (c *conn) pages(ctx context.Context, op operation, limit int, request func(
 			return err
 		}
 		rows, enough := 0, false
-		found.Get("results").ForEach(func(_, row gjson.Result) bool {
+		found.rows.ForEach(func(_, row gjson.Result) bool {
 			rows++
 			enough = !each(row)
 			return !enough
 		})
 		skip += rows
-		if total, known := number(found.Get("totalResults")); enough || rows == 0 || known && skip >= int(total) {
+		if enough || rows == 0 || found.total >= 0 && float64(skip) >= found.total {
 			return nil
 		}
 	}
@@ -246,9 +246,9 @@ func description(e *sparki.AgendaEntry) string {
 	return strings.ReplaceAll(strings.TrimSpace(e.Description), "\n", "\r\n")
 }
 
-// assignments are the links to the object that an entry is about. Customers are never linked: Kolibri
+// assignmentLinks are the links to the object that an entry is about. Customers are never linked: Kolibri
 // may write to a linked relation by itself (contract §5.4).
-func assignments(e *sparki.AgendaEntry) []assignmentLink {
+func assignmentLinks(e *sparki.AgendaEntry) []assignmentLink {
 	if e.Object == nil {
 		return []assignmentLink{}
 	}
@@ -270,14 +270,14 @@ func (i agendaItem) fill(e *sparki.AgendaEntry) {
 	i.set("isCanceled", false)
 	i.set("isConfirmed", true)
 	i.set("linkedEmployees", []link{{e.Target.ExternalID}})
-	i.set("linkedAssignments", assignments(e))
+	i.set("linkedAssignments", assignmentLinks(e))
 }
 
 // says says whether an item says what an entry says, but for the time and the person.
 func (i agendaItem) says(e *sparki.AgendaEntry) bool {
 	return !i.get("isCanceled").Bool() && !i.get("allDayEvent").Bool() &&
 		text(i.get("subject")) == subject(e) && text(i.get("description")) == clean(description(e)) && text(i.get("location")) == e.Location &&
-		slices.Equal(i.ids("linkedAssignments"), idsOf(assignments(e)))
+		slices.Equal(i.ids("linkedAssignments"), idsOf(assignmentLinks(e)))
 }
 
 // at says whether an item stands where and when an entry says.

@@ -24,6 +24,7 @@ type conn struct {
 	tokens  tokens
 	// category is the agenda category of viewings.
 	category category
+	widgets  validator
 }
 
 func newConn(a account, transport http.RoundTripper) *conn {
@@ -32,6 +33,9 @@ func newConn(a account, transport http.RoundTripper) *conn {
 		api: rest.Client{
 			Name: "Kolibri", Base: a.baseURL, Transport: transport, Secrets: a.secrets, Explain: explain,
 		},
+		widgets: validator{client: rest.Client{
+			Name: "Kolibri's widget check", Base: a.widget.validatorURL, Transport: onlyOK{transport}, Secrets: a.secrets, Explain: explain,
+		}},
 		tokens: tokens{
 			fixed:  a.token,
 			client: a.client,
@@ -60,23 +64,45 @@ var (
 	searchListings = operation{http.MethodPost, "Assignments/Search", false, "assignment.search"}
 )
 
-// search makes a search call. Its answer has results, an array.
-func (c *conn) search(ctx context.Context, op operation, request any) (gjson.Result, error) {
+// results are the answer of a search.
+type results struct {
+	rows  gjson.Result // an array
+	total float64      // of all pages; negative when it is not told
+}
+
+// resultsFrom reads a search answer in one pass: a page of the list has 300 kB.
+func resultsFrom(answer gjson.Result) results {
+	found := results{total: -1}
+	each(answer, func(key string, v gjson.Result) {
+		switch key {
+		case "results":
+			found.rows = v
+		case "totalResults":
+			if total, known := number(v); known {
+				found.total = total
+			}
+		}
+	})
+	return found
+}
+
+// search makes a search call.
+func (c *conn) search(ctx context.Context, op operation, request any) (results, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
-		return gjson.Result{}, fmt.Errorf("write request of %s: %w", op.resource, err)
+		return results{}, fmt.Errorf("write request of %s: %w", op.resource, err)
 	}
 	answer, err := c.call(ctx, op, nil, body)
 	if sparki.KindOf(err) == sparki.NotFound {
 		// A search has nothing that could be missing (contract §7): this is no place of the API.
-		return gjson.Result{}, wrongAddress(err)
+		return results{}, wrongAddress(err)
 	}
 	if err != nil {
-		return gjson.Result{}, err
+		return results{}, err
 	}
-	found := gjson.ParseBytes(answer)
-	if !found.Get("results").IsArray() {
-		return gjson.Result{}, sparki.Errorf(sparki.Unavailable, "Kolibri sent a list without results; if this goes on, the API base URL is wrong")
+	found := resultsFrom(gjson.ParseBytes(answer))
+	if !found.rows.IsArray() {
+		return results{}, sparki.Errorf(sparki.Unavailable, "Kolibri sent a list without results; if this goes on, the API base URL is wrong")
 	}
 	return found, nil
 }
@@ -362,7 +388,7 @@ func (c *conn) checkConsent(ctx context.Context) error {
 			return err
 		}
 		rows, consented := 0, false
-		found.Get("results").ForEach(func(_, agency gjson.Result) bool {
+		found.rows.ForEach(func(_, agency gjson.Result) bool {
 			rows++
 			consented = guid(text(agency.Get("id"))) == c.account.agencyID
 			return !consented
@@ -371,7 +397,7 @@ func (c *conn) checkConsent(ctx context.Context) error {
 			return nil
 		}
 		skip += rows
-		if total, known := number(found.Get("totalResults")); rows == 0 || known && skip >= int(total) {
+		if rows == 0 || found.total >= 0 && float64(skip) >= found.total {
 			break
 		}
 	}

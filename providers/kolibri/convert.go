@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tidwall/gjson"
 
@@ -55,10 +56,13 @@ func fieldSet(names string, more ...string) map[string]bool {
 // §4): its readFields as Kolibri sent them. The three differ in a few names only.
 type assignment map[string]gjson.Result
 
+// assignments are empty ones to use again: each has room for all readFields, some 25 kB.
+var assignments = sync.Pool{New: func() any { return make(assignment, len(readFields)) }}
+
 // assignmentFrom reads an entity in one pass over its text. unused names the other fields that have
-// something in them.
+// something in them. Whoever is done with it may release it.
 func assignmentFrom(entity gjson.Result) (a assignment, unused []string) {
-	a = make(assignment, len(readFields))
+	a = assignments.Get().(assignment)
 	each(entity, func(key string, v gjson.Result) {
 		switch {
 		case readFields[key]:
@@ -68,6 +72,12 @@ func assignmentFrom(entity gjson.Result) (a assignment, unused []string) {
 		}
 	})
 	return a, unused
+}
+
+// release ends the use of an assignment. What was read from it stays.
+func (a assignment) release() {
+	clear(a)
+	assignments.Put(a)
 }
 
 // isEmpty says whether a field says nothing: null, false, 0, "", [] or {}.

@@ -9,6 +9,7 @@
 //   - agenda.go: the agendas of employees, and the items in them
 //   - convert….go: Kolibri's words into ours, without any I/O
 //   - webhook.go: change notifications
+//   - widget.go: the signed addresses with which Kolibri shows a page of ours
 //   - mock….go: a stand-in Kolibri
 package kolibri
 
@@ -38,6 +39,8 @@ const (
 	settingOffices       = "officeIds"
 	settingEmployees     = "employeeIds"
 	settingWebhookSecret = "webhookSecret"
+	settingWidgetKey     = "widgetAppClientKey"
+	settingWidgetPublic  = "widgetPublicKeys"
 )
 
 // minWebhookSecret is how long a webhook secret is at least: shorter ones can be guessed offline
@@ -62,6 +65,8 @@ func (provider) Info() providers.Info {
 		WebhookBodyLimit: 5 << 20, // up to 1,000 messages in one delivery (contract §8.3)
 		Signed:           true,
 		WebhookSecret:    settingWebhookSecret,
+		WidgetVersion:    "v1",
+		WidgetFrames:     slices.Clone(widgetFrames),
 		Settings:         slices.Clone(settings),
 		MappingVersion:   mappingVersion,
 		WatchesAgenda:    true,
@@ -113,6 +118,15 @@ var settings = []sparki.SettingField{{
 	Key: settingWebhookSecret, Kind: sparki.SettingSecret, MinLength: minWebhookSecret,
 	Label: "Webhook secret",
 	Help:  "The key that you agreed on with Kolibri for change notifications. Without it, changes arrive a few minutes later.",
+}, {
+	Key: settingWidgetKey, Kind: sparki.SettingSecret, BoundTo: []string{settingBaseURL},
+	Label: "Widget app client key",
+	Help:  "The key of the AppXchange app whose widget shows Sparki inside Kolibri. Leave it empty if you show no widget.",
+}, {
+	Key: settingWidgetPublic, Kind: sparki.SettingMultiline, Check: checkWidgetKeys,
+	Label:       "Widget public keys",
+	Help:        "Only if Kolibri gave you public keys to check widgets with. Put the key version and a colon before each of several keys.",
+	Placeholder: new("1: -----BEGIN PUBLIC KEY-----"),
 }}
 
 // account is what the settings say, checked.
@@ -126,6 +140,7 @@ type account struct {
 	// token is a fixed access token; "" where a client signs in.
 	token  sparki.Secret
 	client clientCredentials
+	widget widgetAccount
 	// secrets are all that the settings hold, to keep them out of errors.
 	secrets []sparki.Secret
 }
@@ -159,6 +174,7 @@ func accountFrom(s sparki.Settings) (account, error) {
 		base = base[:n]
 	}
 	a.baseURL = strings.TrimRight(base, "/") + "/v3"
+	a.widget = widgetAccountFrom(s, strings.TrimRight(base, "/"))
 
 	a.agencyID = guid(s.Text[settingAgency])
 	if a.agencyID == "" {

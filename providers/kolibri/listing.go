@@ -85,14 +85,13 @@ func (c *conn) Page(ctx context.Context, crawl providers.Crawl) (providers.Page,
 }
 
 // pageFrom reads a search answer: the references of its rows, and where the next page begins.
-func pageFrom(found gjson.Result, skip int, since time.Time) providers.Page {
+func pageFrom(found results, skip int, since time.Time) providers.Page {
 	page := providers.Page{Total: -1}
-	total, known := number(found.Get("totalResults"))
-	if known && total >= 0 {
-		page.Total = int(min(total, maxRows))
+	if found.total >= 0 {
+		page.Total = int(min(found.total, maxRows))
 	}
 	rows, tooOld := 0, false
-	found.Get("results").ForEach(func(_, row gjson.Result) bool {
+	found.rows.ForEach(func(_, row gjson.Result) bool {
 		rows++
 		ref, ok := refFrom(row)
 		if !ref.ModifiedAt.IsZero() && ref.ModifiedAt.Before(since) {
@@ -105,7 +104,7 @@ func pageFrom(found gjson.Result, skip int, since time.Time) providers.Page {
 		return true
 	})
 	// The next page begins where this one really ended, should it be shorter than asked for.
-	if next := skip + rows; rows > 0 && !tooOld && (page.Total < 0 || float64(next) < total) {
+	if next := skip + rows; rows > 0 && !tooOld && (page.Total < 0 || float64(next) < found.total) {
 		page.Next = strconv.Itoa(next)
 	}
 	return page
@@ -173,6 +172,7 @@ func (a *account) found(kind *assignmentKind, ref sparki.Ref, answer []byte) (*s
 		}
 	})
 	native, unused := assignmentFrom(entity)
+	defer native.release()
 	if id := guid(ref.ID); id == "" || id != guid(text(native["id"])) {
 		return nil, sparki.Errorf(sparki.Unavailable, "Kolibri sent something else than the object that was asked for")
 	}

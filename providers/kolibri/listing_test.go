@@ -109,7 +109,7 @@ func TestPageFrom(t *testing.T) {
 		"modified, unreadable": {`{"totalResults":1,"results":[{"id":"` + objectID(1) + `","typeOfAssignment":"Object","dateTimeModified":"yesterday"}]}`, 1, "", 1},
 	}
 	for name, test := range tests {
-		page := pageFrom(gjson.Parse(test.answer), 10, time.Time{})
+		page := pageFrom(resultsFrom(gjson.Parse(test.answer)), 10, time.Time{})
 		if len(page.Refs) != test.refs || page.Next != test.next || page.Total != test.total {
 			t.Errorf("%s: %+v", name, page)
 		}

@@ -1,18 +1,16 @@
 package kolibri
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // Mock is a stand-in Kolibri (contract §10): identity server, REST API, media and webhook sender,
@@ -22,50 +20,42 @@ import (
 // The exported fields are for tests. Set them before the first request.
 type Mock struct {
 	// Faults makes matching calls fail.
-	Faults Faults
+	Faults mockkit.Faults
 	// TokenLifetime is how long an access token is good; one hour, as in contract §1.
 	TokenLifetime time.Duration
-	// Pace says when webhooks are sent and sent again; DefaultWebhookPace.
-	Pace WebhookPace
+	// Pace says when webhooks are sent and sent again (contract §8.3); mockkit.DefaultPace.
+	Pace mockkit.Pace
 	// Quirks varies the form of the webhooks within contract §8.4.
 	Quirks WebhookQuirks
 
-	store       providers.MockStore
-	baseURL     string
-	basePath    string // the path of baseURL: "" or "/mock/kolibri"
+	mirror      mockkit.Mirror[*mockEntry, mockState]
+	site        mockkit.Site
 	mediaPrefix []byte // how the URLs of the mock's own media begin when served, with the quote before
 	api         *http.ServeMux
-	origin      *http.CrossOriginProtection
-	sender      *mockSender
-	pictures    mockPictures
+	sender      mockkit.Sender[WebhookMessage]
+	pictures    mockkit.Pictures
 	now         func() time.Time
 	requests    atomic.Uint64 // counts the error answers, for their requestId
 
-	writing sync.Mutex // held from reading what is changed until it is stored
-	loading sync.Mutex // held while a new state is made
-	state   atomic.Pointer[mockState]
 }
 
 // newMock makes the stand-in Kolibri of a store. It reads nothing and starts nothing.
 func newMock(o providers.MockOptions) providers.Mock {
 	m := &Mock{
 		TokenLifetime: time.Hour,
-		Pace:          DefaultWebhookPace,
-		store:         o.Store,
-		baseURL:       strings.TrimSuffix(o.BaseURL, "/"),
-		origin:        http.NewCrossOriginProtection(),
+		Pace:          mockkit.DefaultPace,
+		site:          mockkit.NewSite(o.BaseURL),
 		now:           time.Now,
 	}
-	if u, err := url.Parse(m.baseURL); err == nil {
-		m.basePath = u.Path
-		if u.Host != "" {
-			// Behind a proxy the Host header need not be the one the browser sees.
-			_ = m.origin.AddTrustedOrigin(u.Scheme + "://" + u.Host)
-		}
-	}
-	base, _ := json.Marshal(m.baseURL)
+	base, _ := json.Marshal(m.site.URL)
 	m.mediaPrefix = append(base[:len(base)-1], "/media/"...)
-	m.sender = newMockSender(m, o.WebhookURL, o.Client)
+	m.Faults.Refusal = mockRefusal
+	m.mirror.Store, m.mirror.Kinds = o.Store, mockKinds
+	m.mirror.Seed = func() ([]providers.MockDoc, error) { return mockSeed(m.now()) }
+	m.mirror.Decode, m.mirror.Index = m.entry, newMockState
+	m.sender.URL, m.sender.Client, m.sender.Pace, m.sender.Batch = o.WebhookURL, o.Client, &m.Pace, mockMaxBatch
+	m.sender.Now = func() time.Time { return m.now() }
+	m.sender.Bodies, m.sender.Sign, m.sender.Describe, m.sender.Log = m.deliveries, m.sign, WebhookMessage.describe, m.logDelivery
 	m.api = m.routes()
 	return m
 }
@@ -74,7 +64,7 @@ func newMock(o providers.MockOptions) providers.Mock {
 // The mock goes on answering, but sends no more webhooks. A mock without work has no goroutine,
 // closed or not.
 func (m *Mock) Close() error {
-	m.sender.close()
+	m.sender.Close()
 	return nil
 }
 
@@ -89,14 +79,17 @@ func (m *Mock) Settings(ctx context.Context) (sparki.Settings, error) {
 	first := s.configs[0]
 	settings := sparki.Settings{
 		Text: map[string]string{
-			"apiBaseUrl":         m.baseURL,
-			"tokenUrl":           m.baseURL + "/connect/token",
+			"apiBaseUrl":         m.site.URL,
+			"tokenUrl":           m.site.URL + "/connect/token",
 			"realEstateAgencyId": mockAgencyID,
 			"clientId":           first.ClientID,
 		},
 		Lists:   map[string][]string{},
 		Toggles: map[string]bool{},
-		Secrets: map[string][]sparki.Secret{"clientSecret": {sparki.Secret(first.ClientSecret)}},
+		Secrets: map[string][]sparki.Secret{
+			"clientSecret":       {sparki.Secret(first.ClientSecret)},
+			"widgetAppClientKey": {sparki.Secret(first.widgetAppClientKey())},
+		},
 	}
 	for _, c := range s.configs {
 		settings.Secrets["webhookSecret"] = append(settings.Secrets["webhookSecret"], sparki.Secret(c.WebhookSecret))
@@ -116,19 +109,12 @@ func (m *Mock) StaticToken(ctx context.Context) (string, error) {
 
 // ServeHTTP serves requests below BaseURL, with or without its path in front.
 func (m *Mock) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	m.Faults.serve(w, r, m.serve)
+	m.Faults.Serve(w, r, m.serve)
 }
 
 func (m *Mock) serve(w http.ResponseWriter, r *http.Request) {
-	if rest, ok := strings.CutPrefix(r.URL.Path, m.basePath); ok && m.basePath != "" && (rest == "" || rest[0] == '/') {
-		if rest == "" { // the page's links are relative to the slash
-			w.Header().Set("Location", m.basePath+"/")
-			w.WriteHeader(http.StatusPermanentRedirect)
-			return
-		}
-		inner := *r
-		inner.URL = &url.URL{Path: rest, RawQuery: r.URL.RawQuery}
-		r = &inner
+	if r = m.site.Inner(w, r); r == nil {
+		return
 	}
 	m.api.ServeHTTP(w, r)
 }
@@ -143,6 +129,7 @@ func (m *Mock) routes() *http.ServeMux {
 	// Anybody.
 	mux.HandleFunc("POST /connect/token", m.open(m.token))
 	mux.HandleFunc("GET /v3/Version", m.open(m.apiVersion))
+	mux.HandleFunc("POST /v1/validateSignature", m.open(m.validateSignature))
 	mux.HandleFunc("GET /media/{fileDataId}/{size}/{name}", m.media)
 
 	// Who has a token, for the agency that gave consent.
@@ -180,7 +167,8 @@ func (m *Mock) routes() *http.ServeMux {
 	mux.HandleFunc("GET /{$}", m.open(m.pageObjects))
 	mux.HandleFunc("GET /agenda", m.open(m.pageAgenda))
 	mux.HandleFunc("GET /webhooks", m.open(m.pageWebhooks))
-	mux.HandleFunc("GET /page.css", m.pageStyle)
+	mux.HandleFunc("GET /widget", m.open(m.openWidget))
+	mux.HandleFunc("GET /page.css", mockkit.Style)
 	mux.HandleFunc("POST /objects", m.sameOrigin(m.formAdd))
 	mux.HandleFunc("POST /objects/{id}", m.sameOrigin(m.formChange))
 	mux.HandleFunc("GET /admin/objects", m.open(m.adminList))
@@ -221,7 +209,7 @@ func (m *Mock) consented(h mockHandler) mockHandler {
 func (m *Mock) sameOrigin(h mockHandler) http.HandlerFunc {
 	next := m.open(h)
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := m.origin.Check(r); err != nil {
+		if m.site.IsForeign(r) {
 			m.fail(w, &mockProblem{status: http.StatusForbidden, message: "Cross-site request refused."})
 			return
 		}
@@ -231,35 +219,7 @@ func (m *Mock) sameOrigin(h mockHandler) http.HandlerFunc {
 
 // apiVersion answers the only call that needs no token.
 func (m *Mock) apiVersion(w http.ResponseWriter, _ *http.Request, _ *mockState) error {
-	return mockAnswer(w, map[string]any{
+	return mockkit.Answer(w, map[string]any{
 		"major": 4, "minor": 1, "build": 1245, "revision": 0, "version": "4.1.1245.0", "environment": "Mock",
 	})
-}
-
-// mockAnswer sends a value as JSON.
-func mockAnswer(w http.ResponseWriter, v any) error {
-	body, err := mockMarshal(v)
-	if err != nil {
-		return err
-	}
-	mockWrite(w, http.StatusOK, body)
-	return nil
-}
-
-// mockWrite sends finished JSON. A client that has gone is nobody's error.
-func mockWrite(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
-}
-
-// mockMarshal writes JSON as Kolibri does: without HTML escapes.
-func mockMarshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

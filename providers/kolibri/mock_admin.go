@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockWish is what a person wants changed, by form or by JSON. Nil is left alone.
@@ -189,7 +190,7 @@ func (a *mockAssignment) summary() mockSummary {
 // adminList answers GET /admin/objects: all assignments, deleted ones too, last changed first. q
 // searches, state filters.
 func (m *Mock) adminList(w http.ResponseWriter, r *http.Request, s *mockState) error {
-	return mockAnswer(w, s.summaries(r.URL.Query().Get("q"), r.URL.Query().Get("state")))
+	return mockkit.Answer(w, s.summaries(r.URL.Query().Get("q"), r.URL.Query().Get("state")))
 }
 
 // summaries lists the assignments that a search finds, last changed first.
@@ -242,15 +243,15 @@ func (m *Mock) adminShow(w http.ResponseWriter, r *http.Request, id string) erro
 	if a == nil {
 		return mockNotFound(mockMissing(mockObjectKind))
 	}
-	return mockAnswer(w, a.summary())
+	return mockkit.Answer(w, a.summary())
 }
 
 // adminWebhooks answers GET /admin/webhooks: the log, newest first.
 func (m *Mock) adminWebhooks(w http.ResponseWriter, _ *http.Request, s *mockState) error {
-	return mockAnswer(w, map[string]any{"pending": m.sender.pending(), "deliveries": s.log()})
+	return mockkit.Answer(w, map[string]any{"pending": m.sender.Pending(), "deliveries": s.log()})
 }
 
 // log is the part of the webhook log that is shown.
-func (s *mockState) log() []mockDelivery {
-	return s.deliveries[:min(len(s.deliveries), mockLogLength)]
+func (s *mockState) log() []mockkit.Delivery {
+	return s.deliveries[:min(len(s.deliveries), mockkit.LogLength)]
 }

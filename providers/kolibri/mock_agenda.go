@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 const (
@@ -120,7 +121,7 @@ func (a *mockAgendaItem) resolve(s *mockState, before map[string]json.RawMessage
 
 // check applies the rules of contract §10.5 and puts the times into UTC, as Kolibri answers them.
 func (a *mockAgendaItem) check(rules map[string]string) {
-	start, end := mockTime(a.StartDateTime, mockAmsterdam()), mockTime(a.EndDateTime, mockAmsterdam())
+	start, end := mockTime(a.StartDateTime, mockkit.Amsterdam()), mockTime(a.EndDateTime, mockkit.Amsterdam())
 	if !start.Before(end) && !(a.AllDayEvent && start.Equal(end)) {
 		rules["AgendaItem.EndDateTime"] = "EndDateTime must be later than StartDateTime."
 	}
@@ -143,7 +144,7 @@ func (s *mockState) assignmentLink(id string) json.RawMessage {
 
 func (a *mockAssignment) link() json.RawMessage {
 	r := &a.search
-	link, err := mockMarshal(mockFields{
+	link, err := mockkit.Marshal(mockFields{
 		"id": a.ID, "displayName": r.DisplayName, "typeOfAssignment": r.TypeOfAssignment, "realEstateGroup": r.RealEstateGroup,
 		"listingType": r.ListingType, "availabilityStatus": r.AvailabilityStatus, "assignmentPhase": r.AssignmentPhase,
 		"forSale": r.ForSale, "forRent": r.ForRent, "salePrice": r.SalePrice, "saleCondition": r.SaleCondition,
@@ -201,7 +202,7 @@ func (m *Mock) defineAgendaItem(w http.ResponseWriter, r *http.Request, s *mockS
 	if len(rules) > 0 {
 		return mockBroken(rules)
 	}
-	return mockAnswer(w, map[string]any{"agendaItem": a})
+	return mockkit.Answer(w, map[string]any{"agendaItem": a})
 }
 
 // mockLinks makes {id} references.
@@ -275,14 +276,14 @@ func (m *Mock) storeAgendaItem(ctx context.Context, w http.ResponseWriter, id, e
 	if err != nil {
 		return err
 	}
-	return mockAnswer(w, map[string]any{"agendaItem": a})
+	return mockkit.Answer(w, map[string]any{"agendaItem": a})
 }
 
 const mockReadOnly = "This item cannot be changed."
 
 // agendaChange is the stored form of an item and its webhook message.
 func (m *Mock) agendaChange(a *mockAgendaItem, event string, deleted bool) (c mockChange, err error) {
-	entity, err := mockMarshal(a)
+	entity, err := mockkit.Marshal(a)
 	if err != nil {
 		return c, err
 	}
@@ -360,7 +361,7 @@ func (m *Mock) readAgendaItem(w http.ResponseWriter, r *http.Request, s *mockSta
 	if e.doc.Denied {
 		return &mockProblem{status: http.StatusForbidden, message: "Access denied."}
 	}
-	mockWrite(w, http.StatusOK, e.answer)
+	mockkit.Write(w, http.StatusOK, e.answer)
 	return nil
 }
 
@@ -385,7 +386,7 @@ func (m *Mock) undeleteAgendaItem(w http.ResponseWriter, r *http.Request, _ *moc
 		return err
 	}
 	if e := s.entry(mockAgendaKind, id); e != nil {
-		mockWrite(w, http.StatusOK, e.answer)
+		mockkit.Write(w, http.StatusOK, e.answer)
 		return nil
 	}
 	return mockNotFound("AgendaItem not found.")

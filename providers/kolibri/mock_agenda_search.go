@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockAgendaEntry is an agenda item as searches see it.
@@ -30,7 +32,7 @@ func newMockAgendaEntry(doc mockDocument, entity []byte) (*mockAgendaEntry, erro
 		return nil, err
 	}
 	a := &e.item
-	e.start, e.end = mockTime(a.StartDateTime, mockAmsterdam()), mockTime(a.EndDateTime, mockAmsterdam())
+	e.start, e.end = mockTime(a.StartDateTime, mockkit.Amsterdam()), mockTime(a.EndDateTime, mockkit.Amsterdam())
 	for _, l := range a.LinkedEmployees {
 		e.employees = append(e.employees, mockLinkID(l))
 	}
@@ -53,7 +55,7 @@ func newMockAgendaEntry(doc mockDocument, entity []byte) (*mockAgendaEntry, erro
 		row["subject"], row["location"], row["linkedAssignments"], row["linkedRelations"] = nil, nil, []string{}, []string{}
 	}
 	var err error
-	e.row, err = mockMarshal(row)
+	e.row, err = mockkit.Marshal(row)
 	return e, err
 }
 
@@ -87,7 +89,7 @@ func (m *Mock) searchAgendaItems(w http.ResponseWriter, r *http.Request, s *mock
 	if q.ID == "" && (q.Min == "" || q.Max == "") {
 		return mockInvalid("periodDateTimeMin", "A period is required unless agendaItemId is given.")
 	}
-	low, high := mockTime(q.Min, mockAmsterdam()), mockTime(q.Max, mockAmsterdam())
+	low, high := mockTime(q.Min, mockkit.Amsterdam()), mockTime(q.Max, mockkit.Amsterdam())
 	var rows [][]byte
 	for _, e := range s.agenda {
 		a := &e.item
@@ -151,10 +153,10 @@ func newMockCategory(entity []byte) (*mockCategory, error) {
 	c := &mockCategory{ID: row.ID, name: row.DisplayName, kind: row.CategoryType, active: row.IsActive == nil || *row.IsActive}
 	row.IsActive = nil
 	var err error
-	if c.row, err = mockMarshal(row); err != nil {
+	if c.row, err = mockkit.Marshal(row); err != nil {
 		return nil, err
 	}
-	c.link, err = mockMarshal(mockFields{
+	c.link, err = mockkit.Marshal(mockFields{
 		"id": row.ID, "displayName": row.DisplayName, "backColor": row.BackColor, "frontColor": row.FrontColor,
 		"categoryType": row.CategoryType, "needsToBeConfirmed": row.NeedsToBeConfirmed, "isActive": c.active,
 		"dateTimeCreated": row.DateTimeCreated, "dateTimeModified": row.DateTimeModified,

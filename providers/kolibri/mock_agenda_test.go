@@ -231,7 +231,7 @@ func TestMockAgendaKeepsRelativeURLs(t *testing.T) {
 	t.Parallel()
 	r := newMockRig(t, nil, "")
 	id := r.saved(nil)["id"].(string)
-	other := newMockRig(t, r.store, "")
+	other := newMockRig(t, r.mirror.Store, "")
 	read := other.call(200, "GET", "AgendaItems?id="+id, nil)["agendaItem"].(mockFields)
 	photo := read["linkedAssignments"].([]any)[0].(mockFields)["photo1Url"].(string)
 	if !strings.HasPrefix(photo, other.server.URL+"/mock/media/") {

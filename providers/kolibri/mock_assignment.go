@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockAssignmentKinds names the resources of contract §3.1 and what they hold.
@@ -317,7 +319,7 @@ func (a *mockAssignment) makeRow() error {
 	if len(v.Videos) > 0 {
 		r.Video1URL = v.Videos[0].URLOriginal
 	}
-	row, err := mockMarshal(r)
+	row, err := mockkit.Marshal(r)
 	a.row, a.search = row, r
 	return err
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockScope is the scope of contract §1; asking for another one is refused.
@@ -50,7 +52,7 @@ func compareMockConfigs(a, b mockConfig) int {
 func (m *Mock) token(w http.ResponseWriter, r *http.Request, s *mockState) error {
 	refuse := func(status int, code string) error {
 		w.Header().Set("Cache-Control", "no-store")
-		mockWrite(w, status, []byte(`{"error":"`+code+`"}`))
+		mockkit.Write(w, status, []byte(`{"error":"`+code+`"}`))
 		return nil
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
@@ -69,7 +71,7 @@ func (m *Mock) token(w http.ResponseWriter, r *http.Request, s *mockState) error
 	for _, c := range s.configs {
 		if mockEqual(r.PostForm.Get("client_id"), c.ClientID) && mockEqual(r.PostForm.Get("client_secret"), c.ClientSecret) {
 			w.Header().Set("Cache-Control", "no-store")
-			return mockAnswer(w, map[string]any{
+			return mockkit.Answer(w, map[string]any{
 				"access_token": m.newToken(c),
 				"expires_in":   int(m.TokenLifetime / time.Second),
 				"token_type":   "Bearer",
@@ -97,7 +99,7 @@ const mockTokenHead = `{"alg":"HS256","typ":"JWT"}`
 // process of the mock accepts the tokens of the others.
 func (m *Mock) newToken(c mockConfig) string {
 	claims, _ := json.Marshal(mockClaims{
-		Issuer: m.baseURL, ClientID: c.ClientID, Scope: mockScope, ID: uuid.NewString(),
+		Issuer: m.site.URL, ClientID: c.ClientID, Scope: mockScope, ID: uuid.NewString(),
 		Expires: m.now().Add(m.TokenLifetime).UnixMilli(),
 	})
 	text := base64.RawURLEncoding.EncodeToString([]byte(mockTokenHead)) + "." + base64.RawURLEncoding.EncodeToString(claims)

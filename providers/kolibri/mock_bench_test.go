@@ -38,9 +38,9 @@ func benchMock(b *testing.B) (*Mock, string) {
 }
 
 func BenchmarkMockLoad(b *testing.B) {
-	m, _ := benchMock(b)
+	first, _ := benchMock(b)
 	for b.Loop() {
-		m.state.Store(nil)
+		m := newMock(providers.MockOptions{Store: first.mirror.Store}).(*Mock)
 		if _, err := m.load(b.Context()); err != nil {
 			b.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockEdit is one assignment while it is changed.
@@ -38,7 +39,7 @@ func (m *Mock) edit(ctx context.Context, id string, kinds []string, deletedToo b
 			return c, err
 		}
 		e.fields["dateTimeModified"] = e.stamp
-		if e.doc.Entity, err = mockMarshal(e.fields); err != nil {
+		if e.doc.Entity, err = mockkit.Marshal(e.fields); err != nil {
 			return c, err
 		}
 		doc, err := mockDoc(a.kind, a.ID, e.doc)
@@ -181,7 +182,7 @@ func (m *Mock) readAssignment(kind string) mockHandler {
 		if e == nil {
 			return mockNotFound(mockMissing(kind))
 		}
-		mockWrite(w, http.StatusOK, e.answer)
+		mockkit.Write(w, http.StatusOK, e.answer)
 		return nil
 	}
 }
@@ -275,7 +276,7 @@ func (m *Mock) updateAvailability(kind string) mockHandler {
 		if e == nil {
 			return mockNotFound(mockMissing(kind))
 		}
-		mockWrite(w, http.StatusOK, e.answer)
+		mockkit.Write(w, http.StatusOK, e.answer)
 		return nil
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockSchema says what a request may hold, in the words of schema-facts.json: "guid!" must be there,
@@ -273,7 +275,7 @@ func mockAnswerPage(w http.ResponseWriter, rows [][]byte, total int, statistics 
 		}
 		b = append(b, row...)
 	}
-	mockWrite(w, http.StatusOK, append(b, ']', '}'))
+	mockkit.Write(w, http.StatusOK, append(b, ']', '}'))
 }
 
 // mockAnyOf says whether a filter is unset or holds the value, in any case.

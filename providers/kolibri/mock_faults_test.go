@@ -14,6 +14,7 @@ import (
 
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/memstore"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // try makes a call and gives all there is to know about the answer.
@@ -40,33 +41,33 @@ func TestFaults(t *testing.T) {
 	read := "ObjectAssignments?id=" + mockLindelaan
 	cases := []struct {
 		name   string
-		fault  Fault
+		fault  mockkit.Fault
 		status int
 		check  func(header http.Header, body string) bool
 	}{
-		{"429", Fault{Status: 429, RetryAfter: "20"}, 429, func(h http.Header, b string) bool {
+		{"429", mockkit.Fault{Status: 429, RetryAfter: "20"}, 429, func(h http.Header, b string) bool {
 			return h.Get("Retry-After") == "20" && b == `{"message":"Too Many Requests"}`
 		}},
-		{"409", Fault{Status: 409}, 409, func(_ http.Header, b string) bool { return b == `{"message":"Conflict"}` }},
-		{"400", Fault{Status: 400}, 400, func(_ http.Header, b string) bool { return strings.Contains(b, `"errorCode":"Other"`) }},
-		{"403", Fault{Status: 403}, 403, func(_ http.Header, b string) bool { return b == `{"message":"Forbidden"}` }},
-		{"HTML", Fault{Kind: FaultHTML}, 500, func(h http.Header, b string) bool {
+		{"409", mockkit.Fault{Status: 409}, 409, func(_ http.Header, b string) bool { return b == `{"message":"Conflict"}` }},
+		{"400", mockkit.Fault{Status: 400}, 400, func(_ http.Header, b string) bool { return strings.Contains(b, `"errorCode":"Other"`) }},
+		{"403", mockkit.Fault{Status: 403}, 403, func(_ http.Header, b string) bool { return b == `{"message":"Forbidden"}` }},
+		{"HTML", mockkit.Fault{Kind: mockkit.FaultHTML}, 500, func(h http.Header, b string) bool {
 			return h.Get("Content-Type") == "text/html" && strings.HasPrefix(b, "<!DOCTYPE")
 		}},
-		{"HTML with a date", Fault{Kind: FaultHTML, Status: 503, RetryAfter: "Fri, 20 Nov 2026 10:00:00 GMT"}, 503, func(h http.Header, _ string) bool {
+		{"HTML with a date", mockkit.Fault{Kind: mockkit.FaultHTML, Status: 503, RetryAfter: "Fri, 20 Nov 2026 10:00:00 GMT"}, 503, func(h http.Header, _ string) bool {
 			return strings.HasPrefix(h.Get("Retry-After"), "Fri")
 		}},
-		{"slow", Fault{Kind: FaultSlow, Delay: 30 * time.Millisecond}, 200, func(_ http.Header, b string) bool { return strings.Contains(b, mockLindelaan) }},
-		{"drip", Fault{Kind: FaultDrip, Delay: time.Microsecond}, 200, func(_ http.Header, b string) bool { return json.Valid([]byte(b)) }},
-		{"garbage", Fault{Kind: FaultGarbage}, 200, func(_ http.Header, b string) bool { return !json.Valid([]byte(b)) }},
-		{"truncated", Fault{Kind: FaultTruncated}, 200, func(_ http.Header, b string) bool { return len(b) > 1000 && !json.Valid([]byte(b)) }},
-		{"empty", Fault{Kind: FaultEmpty}, 200, func(_ http.Header, b string) bool { return b == "" }},
-		{"redirect", Fault{Kind: FaultRedirect, Location: "https://elsewhere.example/"}, 302, func(h http.Header, _ string) bool {
+		{"slow", mockkit.Fault{Kind: mockkit.FaultSlow, Delay: 30 * time.Millisecond}, 200, func(_ http.Header, b string) bool { return strings.Contains(b, mockLindelaan) }},
+		{"drip", mockkit.Fault{Kind: mockkit.FaultDrip, Delay: time.Microsecond}, 200, func(_ http.Header, b string) bool { return json.Valid([]byte(b)) }},
+		{"garbage", mockkit.Fault{Kind: mockkit.FaultGarbage}, 200, func(_ http.Header, b string) bool { return !json.Valid([]byte(b)) }},
+		{"truncated", mockkit.Fault{Kind: mockkit.FaultTruncated}, 200, func(_ http.Header, b string) bool { return len(b) > 1000 && !json.Valid([]byte(b)) }},
+		{"empty", mockkit.Fault{Kind: mockkit.FaultEmpty}, 200, func(_ http.Header, b string) bool { return b == "" }},
+		{"redirect", mockkit.Fault{Kind: mockkit.FaultRedirect, Location: "https://elsewhere.example/"}, 302, func(h http.Header, _ string) bool {
 			return h.Get("Location") == "https://elsewhere.example/"
 		}},
-		{"huge", Fault{Kind: FaultHuge}, 200, func(_ http.Header, b string) bool { return len(b) == 11<<20 && json.Valid([]byte(b)) }},
-		{"huge, sized", Fault{Kind: FaultHuge, Size: 1000}, 200, func(_ http.Header, b string) bool { return len(b) == 1000 }},
-		{"gone well afterwards", Fault{Times: -1, Path: "/Elsewhere"}, 200, func(_ http.Header, b string) bool { return json.Valid([]byte(b)) }},
+		{"huge", mockkit.Fault{Kind: mockkit.FaultHuge}, 200, func(_ http.Header, b string) bool { return len(b) == 11<<20 && json.Valid([]byte(b)) }},
+		{"huge, sized", mockkit.Fault{Kind: mockkit.FaultHuge, Size: 1000}, 200, func(_ http.Header, b string) bool { return len(b) == 1000 }},
+		{"gone well afterwards", mockkit.Fault{Times: -1, Path: "/Elsewhere"}, 200, func(_ http.Header, b string) bool { return json.Valid([]byte(b)) }},
 	}
 	for _, c := range cases {
 		r.Faults.Add(c.fault)
@@ -86,13 +87,13 @@ func TestFaults(t *testing.T) {
 func TestFaultsAfterSuccess(t *testing.T) {
 	t.Parallel()
 	r := newMockRig(t, nil, "")
-	for _, fault := range []Fault{
-		{Kind: FaultReset, Method: "DELETE"}, {Kind: FaultStatusAfter, Status: 502, Path: "/ObjectAssignments"},
-		{Kind: FaultSlow, Delay: time.Hour, Method: "DELETE"},
+	for _, fault := range []mockkit.Fault{
+		{Kind: mockkit.FaultReset, Method: "DELETE"}, {Kind: mockkit.FaultStatusAfter, Status: 502, Path: "/ObjectAssignments"},
+		{Kind: mockkit.FaultSlow, Delay: time.Hour, Method: "DELETE"},
 	} {
 		r.Faults.Add(fault)
 		ctx, cancel := context.WithCancel(t.Context())
-		if fault.Kind == FaultSlow { // the client loses patience once the work is done
+		if fault.Kind == mockkit.FaultSlow { // the client loses patience once the work is done
 			go func() {
 				for {
 					if s, err := r.load(t.Context()); err != nil || s.byID[mockLindelaan].deleted {
@@ -105,7 +106,7 @@ func TestFaultsAfterSuccess(t *testing.T) {
 		}
 		res, _, err := r.try(ctx, "DELETE", "ObjectAssignments?id="+mockLindelaan)
 		cancel()
-		if err == nil && (fault.Kind != FaultStatusAfter || res.StatusCode != 502) {
+		if err == nil && (fault.Kind != mockkit.FaultStatusAfter || res.StatusCode != 502) {
 			t.Errorf("%v: answered %d", fault.Kind, res.StatusCode)
 		}
 		r.call(404, "GET", "ObjectAssignments?id="+mockLindelaan, nil)
@@ -115,7 +116,7 @@ func TestFaultsAfterSuccess(t *testing.T) {
 
 func TestFaultsMatch(t *testing.T) {
 	t.Parallel()
-	var f Faults
+	var f mockkit.Faults
 	served := 0
 	server := httptest.NewServer(f.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ })))
 	defer server.Close()
@@ -131,8 +132,8 @@ func TestFaultsMatch(t *testing.T) {
 		_ = res.Body.Close()
 		return res.StatusCode
 	}
-	f.Add(Fault{Method: "POST", Path: "/Search", Times: 2, After: 1, Status: 503})
-	f.Add(Fault{Path: "/token", Times: -1, Status: 500})
+	f.Add(mockkit.Fault{Method: "POST", Path: "/Search", Times: 2, After: 1, Status: 503})
+	f.Add(mockkit.Fault{Path: "/token", Times: -1, Status: 500})
 	want := []struct {
 		method, path string
 		status       int

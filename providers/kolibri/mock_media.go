@@ -1,18 +1,14 @@
 package kolibri
 
 import (
-	"bytes"
 	"crypto/md5"
 	"encoding/hex"
-	"fmt"
-	"hash/fnv"
-	"image/jpeg"
-	"image/png"
 	"net/http"
 	"path"
 	"strconv"
 	"strings"
-	"sync"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockSizes are the sizes of a picture, by the length of its longer side in pixels (contract §3.4;
@@ -27,17 +23,10 @@ func mockShape(fileDataID, extension string) (width, height int) {
 	if extension == ".png" {
 		return 850, 1200
 	}
-	if mockHash(fileDataID)%7 == 0 {
+	if mockkit.Hash(fileDataID)%7 == 0 {
 		return 800, 1200
 	}
 	return 1200, 800
-}
-
-// mockHash is the number from which everything random in a picture follows.
-func mockHash(text string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(text))
-	return h.Sum64()
 }
 
 // mockMD5 stands in for a medium's md5Hash. It is not that of the bytes that are served: those are
@@ -67,7 +56,7 @@ func (m *Mock) media(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	body, err := m.pictures.get(id+"/"+size+"/"+name, func() ([]byte, error) {
+	body, err := m.pictures.Get(id+"/"+size+"/"+name, func() ([]byte, error) {
 		return mockMedium(id, side, strings.TrimSuffix(name, extension), extension)
 	})
 	if err != nil {
@@ -80,84 +69,13 @@ func (m *Mock) media(w http.ResponseWriter, r *http.Request) {
 
 func mockMedium(id string, side int, name, extension string) ([]byte, error) {
 	if extension == ".pdf" {
-		return mockPDF(name), nil
+		return mockkit.PDF(mockAgencyName, strings.ReplaceAll(name, "-", " ")), nil
 	}
 	width, height := mockShape(id, extension)
 	longer := max(width, height)
 	width, height = width*side/longer, height*side/longer
-	var b bytes.Buffer
 	if extension == ".png" {
-		e := png.Encoder{CompressionLevel: png.BestSpeed}
-		err := e.Encode(&b, mockFloorPlan(mockHash(id), width, height))
-		return b.Bytes(), err
+		return mockkit.FloorPlan(mockkit.Hash(id), width, height, true)
 	}
-	err := jpeg.Encode(&b, mockScene(name, mockHash(id), width, height), &jpeg.Options{Quality: 80})
-	return b.Bytes(), err
-}
-
-// mockPictures keeps what was drawn lately.
-type mockPictures struct {
-	mu   sync.Mutex
-	kept map[string][]byte
-	size int
-}
-
-const mockPicturesSize = 16 << 20 // bytes
-
-func (p *mockPictures) get(key string, make_ func() ([]byte, error)) ([]byte, error) {
-	p.mu.Lock()
-	body := p.kept[key]
-	p.mu.Unlock()
-	if body != nil {
-		return body, nil
-	}
-	body, err := make_()
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.kept == nil {
-		p.kept = map[string][]byte{}
-	}
-	for old, bytes := range p.kept { // any will do
-		if p.size+len(body) <= mockPicturesSize {
-			break
-		}
-		delete(p.kept, old)
-		p.size -= len(bytes)
-	}
-	if p.kept[key] == nil {
-		p.kept[key] = body
-		p.size += len(body)
-	}
-	return body, nil
-}
-
-// mockPDF is a valid PDF of one page that says its name.
-func mockPDF(name string) []byte {
-	title := strings.NewReplacer("-", " ", "(", "", ")", "", `\`, "").Replace(name)
-	page := "BT /F1 28 Tf 60 740 Td (" + mockAgencyName + ") Tj 0 -48 Td /F1 18 Tf (" + title + ") Tj ET\n" +
-		"0.18 0.42 0.31 rg 60 420 475 240 re f 1 1 1 rg 120 420 90 150 re f 300 480 120 90 re f\n"
-	objects := []string{
-		"<< /Type /Catalog /Pages 2 0 R >>",
-		"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-		"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
-		fmt.Sprintf("<< /Length %d >>\nstream\n%sendstream", len(page), page),
-		"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-	}
-	var b bytes.Buffer
-	b.WriteString("%PDF-1.4\n")
-	offsets := make([]int, len(objects))
-	for i, o := range objects {
-		offsets[i] = b.Len()
-		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", i+1, o)
-	}
-	xref := b.Len()
-	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(objects)+1)
-	for _, at := range offsets {
-		fmt.Fprintf(&b, "%010d 00000 n \n", at)
-	}
-	fmt.Fprintf(&b, "trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", len(objects)+1, xref)
-	return b.Bytes()
+	return mockkit.Photo(name, mockkit.Hash(id), width, height)
 }

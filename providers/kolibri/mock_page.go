@@ -1,36 +1,35 @@
 package kolibri
 
 import (
-	"bytes"
-	"embed"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
-//go:embed mock/page.html mock/page.css
-var mockPageFiles embed.FS
+//go:embed mock/page.html
+var mockPageHTML string
 
-var mockPages = template.Must(template.New("").Funcs(template.FuncMap{
-	"euro":   mockEuro,
-	"moment": mockMoment,
-	"day":    func(t time.Time) string { return t.In(mockAmsterdam()).Format("Mon 2 Jan 2006") },
-	"hours":  func(t time.Time) string { return t.In(mockAmsterdam()).Format("15:04") },
-}).ParseFS(mockPageFiles, "mock/page.html"))
+var mockPages = mockkit.Pages(mockPageHTML, template.FuncMap{"stamp": mockStampText})
+
+// head is the top of a page.
+func (m *Mock) head(tab, message string) mockkit.Head {
+	return mockkit.Head{CRM: "Kolibri", Office: mockAgencyName, Tab: tab, Tabs: []string{"Agenda", "Webhooks"}, Message: message}
+}
 
 // mockPerPage is how many objects one page shows.
 const mockPerPage = 50
 
 // mockObjectsPage is what the list of objects shows.
 type mockObjectsPage struct {
-	Tab     string
-	Message string
+	Head    mockkit.Head
 	Query   string
 	State   string
 	States  []string
@@ -56,9 +55,9 @@ func (m *Mock) pageObjects(w http.ResponseWriter, r *http.Request, s *mockState)
 		return "?" + url.Values{"q": {query.Get("q")}, "state": {query.Get("state")}, "page": {strconv.Itoa(n)}}.Encode()
 	}
 	p := mockObjectsPage{
-		Tab: "objects", Message: query.Get("error"), Query: query.Get("q"), State: query.Get("state"),
+		Head: m.head("", query.Get("error")), Query: query.Get("q"), State: query.Get("state"),
 		States: append([]string{"archived", "deleted"}, mockEnums["AvailabilityStatus"]...),
-		Total:  len(found), Back: at(page), Towns: mockTownNames(), Sends: m.sender.url != "",
+		Total:  len(found), Back: at(page), Towns: mockTownNames(), Sends: m.sender.URL != "",
 		Types:   []string{"House", "Apartment", "Parking", "Plot", "Office", "RetailSpace", "Other"},
 		Choices: []string{"Available", "UnderOption", "Sold", "Rented", "Withdrawn"},
 	}
@@ -69,7 +68,7 @@ func (m *Mock) pageObjects(w http.ResponseWriter, r *http.Request, s *mockState)
 	if len(p.Objects) > mockPerPage {
 		p.Objects, p.Later = p.Objects[:mockPerPage], at(page+1)
 	}
-	return mockRender(w, "objects", p)
+	return mockkit.Render(w, mockPages, "objects", p)
 }
 
 // mockAgendaLine is an appointment as the page shows it.
@@ -105,10 +104,10 @@ func (m *Mock) pageAgenda(w http.ResponseWriter, _ *http.Request, s *mockState) 
 		}
 		lines = append(lines, line)
 	}
-	return mockRender(w, "agenda", struct {
-		Tab   string
+	return mockkit.Render(w, mockPages, "agenda", struct {
+		Head  mockkit.Head
 		Lines []mockAgendaLine
-	}{"agenda", lines})
+	}{m.head("Agenda", ""), lines})
 }
 
 func mockLinkNames(links []json.RawMessage) string {
@@ -126,150 +125,72 @@ func mockLinkNames(links []json.RawMessage) string {
 
 // pageWebhooks shows the log of what was sent.
 func (m *Mock) pageWebhooks(w http.ResponseWriter, _ *http.Request, s *mockState) error {
-	return mockRender(w, "webhooks", struct {
-		Tab        string
-		URL        string
-		Pending    int
-		Deliveries []mockDelivery
-	}{"webhooks", m.sender.url, m.sender.pending(), s.log()})
-}
-
-// mockRender sends a page. It may load its own style and pictures, and nothing else.
-func mockRender(w http.ResponseWriter, name string, data any) error {
-	var b bytes.Buffer
-	if err := mockPages.ExecuteTemplate(&b, name, data); err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	_, _ = w.Write(b.Bytes())
-	return nil
-}
-
-func (m *Mock) pageStyle(w http.ResponseWriter, _ *http.Request) {
-	style, err := mockPageFiles.ReadFile("mock/page.css")
-	if err != nil {
-		m.fail(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "max-age=60")
-	_, _ = w.Write(style)
+	return mockkit.Render(w, mockPages, "webhooks", mockkit.Webhooks{
+		Head: m.head("Webhooks", ""), URL: m.sender.URL, Pending: m.sender.Pending(), Deliveries: s.log(),
+	})
 }
 
 // formChange is a button of the list: its value names the field, and back says where to return.
 func (m *Mock) formChange(w http.ResponseWriter, r *http.Request, _ *mockState) error {
-	q, err := mockForm(w, r)
+	form, err := mockReadForm(w, r)
 	if err != nil {
 		return err
 	}
-	err = m.fulfil(r.Context(), r.PathValue("id"), q)
-	return m.formDone(w, r, r.PathValue("id"), err)
+	err = m.fulfil(r.Context(), r.PathValue("id"), mockWished(form))
+	return m.formDone(w, form, r.PathValue("id"), err)
 }
 
 // formAdd is the form for a new object.
 func (m *Mock) formAdd(w http.ResponseWriter, r *http.Request, _ *mockState) error {
-	q, err := mockForm(w, r)
+	form, err := mockReadForm(w, r)
 	if err != nil {
 		return err
 	}
-	id, err := m.add(r.Context(), q)
-	return m.formDone(w, r, id, err)
+	id, err := m.add(r.Context(), mockWished(form))
+	return m.formDone(w, form, id, err)
 }
 
-func mockForm(w http.ResponseWriter, r *http.Request) (q mockWish, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	if err := r.ParseForm(); err != nil {
-		return q, mockInvalid("form", "The form could not be read.")
+func mockReadForm(w http.ResponseWriter, r *http.Request) (mockkit.Form, error) {
+	form, err := mockkit.ReadForm(w, r)
+	if err != nil {
+		return nil, mockInvalid("form", "The form could not be read.")
 	}
-	text := func(key string) *string {
-		if v := strings.TrimSpace(r.PostForm.Get(key)); v != "" {
-			return &v
-		}
-		return nil
-	}
-	flag := func(key string) *bool {
-		if v, err := strconv.ParseBool(r.PostForm.Get(key)); err == nil {
-			return &v
-		}
-		return nil
-	}
-	q = mockWish{
-		Availability: text("availability"), Archived: flag("archived"), Deleted: flag("deleted"), Title: text("title"),
-		ListingType: text("listingType"), Town: text("town"), Rent: r.PostForm.Get("rent") == "true",
-	}
-	if v := text("price"); v != nil {
-		price := mockPrice(*v)
-		q.Price = &price
-	}
-	return q, nil
+	return form, nil
 }
 
-var mockDecimalPoint = regexp.MustCompile(`^\d+\.\d\d?$`)
-
-// mockPrice reads an amount as people write it: 585000, 585.000, € 1.250,50 or 1250.50.
-func mockPrice(text string) json.Number {
-	text = strings.NewReplacer(" ", "", "€", "").Replace(text)
-	if !mockDecimalPoint.MatchString(text) {
-		text = strings.NewReplacer(".", "", ",", ".").Replace(text)
+// mockWished is what a form asks for.
+func mockWished(f mockkit.Form) mockWish {
+	return mockWish{
+		Price: f.Price("price"), Availability: f.Text("availability"), Archived: f.Flag("archived"), Deleted: f.Flag("deleted"),
+		Title: f.Text("title"), ListingType: f.Text("listingType"), Town: f.Text("town"), Rent: f.Value("rent") == "true",
 	}
-	return json.Number(text)
 }
 
 // formDone goes back to the list, at the object that was changed, with what was wrong if anything was.
-func (m *Mock) formDone(w http.ResponseWriter, r *http.Request, id string, err error) error {
-	back, parseErr := url.ParseQuery(strings.TrimPrefix(r.PostForm.Get("back"), "?"))
-	if parseErr != nil {
-		back = url.Values{}
-	}
-	back.Del("error")
+func (m *Mock) formDone(w http.ResponseWriter, f mockkit.Form, id string, err error) error {
+	problem, anchor := "", ""
 	if err != nil {
 		p, ok := errors.AsType[*mockProblem](err)
 		if !ok {
 			return err
 		}
-		text := p.message
+		problem = p.message
 		for _, rule := range p.rules {
-			text = rule
+			problem = rule
 		}
-		back.Set("error", text)
 	}
-	target := m.basePath + "/?" + back.Encode()
 	if mockIsGUID(id) {
-		target += "#o-" + id
+		anchor = "#o-" + id
 	}
-	w.Header().Set("Location", target)
-	w.WriteHeader(http.StatusSeeOther)
+	m.site.Return(w, f, "", anchor, problem)
 	return nil
 }
 
-// mockEuro writes an amount in the Dutch way: 585.000.
-func mockEuro(amount *json.Number) string {
-	if amount == nil {
+// mockStampText writes one of Kolibri's times as an office reads it.
+func mockStampText(stamp string) string {
+	t := mockTime(stamp, time.UTC)
+	if t.IsZero() {
 		return "–"
 	}
-	whole, cents, _ := strings.Cut(amount.String(), ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "." + whole[i:]
-	}
-	if strings.Trim(cents, "0") != "" {
-		whole += "," + (cents + "0")[:2]
-	}
-	return "€ " + whole
-}
-
-// mockMoment writes a time as an office reads it.
-func mockMoment(v any) string {
-	t, ok := v.(time.Time)
-	if s, isText := v.(string); isText {
-		t, ok = mockTime(s, time.UTC), true
-	}
-	if !ok || t.IsZero() {
-		return "–"
-	}
-	return t.In(mockAmsterdam()).Format("2 Jan 2006 15:04:05")
+	return t.In(mockkit.Amsterdam()).Format("2 Jan 2006 15:04:05")
 }

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"sparki.app/integrations/providers/memstore"
@@ -383,25 +382,5 @@ func TestMockMedia(t *testing.T) {
 	status, _ := r.do("GET", "/media/"+id+"/original/huis.jpg", nil, func(q *http.Request) { q.Header.Set("If-None-Match", header.Get("ETag")) })
 	if status != http.StatusNotModified {
 		t.Errorf("unchanged: %d", status)
-	}
-}
-
-// TestMockPicturesAreBounded: what was drawn lately is kept, but not more than fits.
-func TestMockPicturesAreBounded(t *testing.T) {
-	t.Parallel()
-	var p mockPictures
-	var wg sync.WaitGroup
-	for i := range 64 {
-		wg.Go(func() {
-			for j := range 4 {
-				if _, err := p.get(fmt.Sprint(i*4+j), func() ([]byte, error) { return make([]byte, 1<<20), nil }); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if p.size > mockPicturesSize || len(p.kept)<<20 != p.size {
-		t.Errorf("%d bytes in %d pictures", p.size, len(p.kept))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // The ids of the contract's samples.
@@ -98,7 +99,7 @@ func (e *mockEmployeeSpec) entity() mockFields {
 
 // mockSnapshot is how an employee or office is embedded in other entities.
 func mockSnapshot(kind string, entity mockFields) json.RawMessage {
-	text, err := mockMarshal(entity)
+	text, err := mockkit.Marshal(entity)
 	if err != nil {
 		return nil
 	}
@@ -160,7 +161,7 @@ func mockSeedPeople(now time.Time) (docs []providers.MockDoc, err error) {
 		add(mockContactKind, contact)
 	}
 	for _, c := range mockSeedCategories() {
-		text, e := mockMarshal(c)
+		text, e := mockkit.Marshal(c)
 		var entity mockFields
 		err = cmp.Or(err, e, json.Unmarshal(text, &entity))
 		add(mockCategoryKind, entity)
@@ -213,7 +214,7 @@ func mockSeedLink(id string) json.RawMessage {
 
 // mockSeedAgenda is the agenda of the days around now, with date-times in mixed forms (contract §10.8).
 func mockSeedAgenda(now time.Time) (docs []providers.MockDoc, err error) {
-	local := now.In(mockAmsterdam())
+	local := now.In(mockkit.Amsterdam())
 	items := []struct {
 		day, hour, minute, minutes int
 		subject, category, layout  string
@@ -243,7 +244,7 @@ func mockSeedAgenda(now time.Time) (docs []providers.MockDoc, err error) {
 	}
 	categories := map[string]json.RawMessage{}
 	for _, row := range mockSeedCategories() {
-		text, e := mockMarshal(row)
+		text, e := mockkit.Marshal(row)
 		if c, e2 := newMockCategory(text); cmp.Or(e, e2) == nil {
 			categories[row.ID] = c.link
 		}
@@ -270,7 +271,7 @@ func mockSeedAgenda(now time.Time) (docs []providers.MockDoc, err error) {
 			item.set(&a, &d)
 		}
 		var e1, e2 error
-		d.Entity, e1 = mockMarshal(a)
+		d.Entity, e1 = mockkit.Marshal(a)
 		doc, e2 := mockDoc(mockAgendaKind, a.ID, d)
 		docs, err = append(docs, doc), cmp.Or(err, e1, e2)
 	}

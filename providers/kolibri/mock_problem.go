@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockProblem is a refusal in one of Kolibri's two shapes (contract §7): an ErrorResponse when it
@@ -72,9 +74,17 @@ func (m *Mock) fail(w http.ResponseWriter, err error) {
 	if p.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	text, err := mockMarshal(body)
+	text, err := mockkit.Marshal(body)
 	if err != nil {
 		text = []byte(`{}`)
 	}
-	mockWrite(w, p.status, text)
+	mockkit.Write(w, p.status, text)
+}
+
+// mockRefusal is the body of a refusal that a fault asks for.
+func mockRefusal(status int) string {
+	if status == http.StatusBadRequest {
+		return `{"errorCode":"Other","message":"Fault.","brokenBusinessRules":{},"requestId":"0HN4K2C9V7T1L:FFFFFFFF"}`
+	}
+	return `{"message":` + mockQuote(http.StatusText(status)) + `}`
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockRelation is an employee, an office or a contact as searches see it.
@@ -116,10 +118,10 @@ func newMockRelation(kind string, entity []byte) (*mockRelation, error) {
 		created: mockTime(p.DateTimeCreated, time.UTC), modified: mockTime(p.DateTimeModified, time.UTC),
 	}
 	var err error
-	if v.row, err = mockMarshal(row); err != nil {
+	if v.row, err = mockkit.Marshal(row); err != nil {
 		return nil, err
 	}
-	v.link, err = mockMarshal(row.snapshot())
+	v.link, err = mockkit.Marshal(row.snapshot())
 	return v, err
 }
 
@@ -224,7 +226,7 @@ func (m *Mock) readRelation(kind string) mockHandler {
 		if e == nil {
 			return mockNotFound(mockRelationTypes[kind] + " not found.")
 		}
-		mockWrite(w, http.StatusOK, e.answer)
+		mockkit.Write(w, http.StatusOK, e.answer)
 		return nil
 	}
 }
@@ -241,7 +243,7 @@ func (m *Mock) searchAgencies(w http.ResponseWriter, r *http.Request, _ *mockSta
 	}
 	var rows [][]byte
 	for _, a := range mockCut(agencies, q) {
-		row, err := mockMarshal(a)
+		row, err := mockkit.Marshal(a)
 		if err != nil {
 			return err
 		}

@@ -129,7 +129,7 @@ func TestMockServesTheSchema(t *testing.T) {
 	t.Parallel()
 	facts := readMockFacts(t)
 	r := newMockRig(t, nil, "")
-	if err := SeedObjects(t.Context(), r.store, 20, 0); err != nil {
+	if err := SeedObjects(t.Context(), r.mirror.Store, 20, 0); err != nil {
 		t.Fatal(err)
 	}
 	resources := map[string][2]string{

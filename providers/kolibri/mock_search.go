@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockAssignmentsSchema is AssignmentsSearchRequest (contract §3.2), "availabiltyStatuses" spelled
@@ -191,7 +193,7 @@ func mockStatistics(matches []*mockAssignment) string {
 			keys[*a.KeyNr] = true
 		}
 	}
-	text, err := mockMarshal(map[string]any{
+	text, err := mockkit.Marshal(map[string]any{
 		"commissionTotal": nil, "listingTypes": slices.Sorted(maps.Keys(types)),
 		"localities": slices.Sorted(maps.Keys(towns)), "keyNumbers": slices.Sorted(maps.Keys(keys)),
 	})

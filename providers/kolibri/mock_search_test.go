@@ -295,7 +295,7 @@ func TestMockStateChanges(t *testing.T) {
 func TestMockProcessesShareAStore(t *testing.T) {
 	t.Parallel()
 	one := newMockRig(t, nil, "")
-	two := newMockRig(t, one.store, "")
+	two := newMockRig(t, one.mirror.Store, "")
 	two.search(nil) // fills its cache
 	one.call(204, "POST", "ObjectAssignments/Archive", mockFields{"id": mockLindelaan})
 	if o := two.call(200, "GET", "ObjectAssignments?id="+mockLindelaan, nil)["objectAssignment"].(mockFields); o["isActive"] != false {

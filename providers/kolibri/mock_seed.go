@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // mockSeedJSON describes the listings of a new store: what differs between them. What they have in
@@ -114,7 +115,7 @@ func mockSeed(now time.Time) ([]providers.MockDoc, error) {
 		return nil, err
 	}
 	config := newMockConfig(now)
-	text, err := mockMarshal(config)
+	text, err := mockkit.Marshal(config)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func mockSeed(now time.Time) ([]providers.MockDoc, error) {
 }
 
 func mockEntityDoc(kind, id string, entity mockFields) (providers.MockDoc, error) {
-	text, err := mockMarshal(entity)
+	text, err := mockkit.Marshal(entity)
 	if err != nil {
 		return providers.MockDoc{}, err
 	}
@@ -233,7 +234,7 @@ func (s *mockSpec) address() mockFields {
 		if name == "" {
 			return nil
 		}
-		return mockFields{"id": int(mockHash(name) % 100000), "name": name}
+		return mockFields{"id": int(mockkit.Hash(name) % 100000), "name": name}
 	}
 	var number any
 	if s.Number > 0 {
@@ -284,7 +285,7 @@ func (s *mockSpec) pictures(what, extension string, names []string) []any {
 			description = strings.ToUpper(motif[:1]) + strings.ReplaceAll(motif[1:], "-", " ")
 		}
 		blobs[i] = mockFields{
-			"fileDataId": id, "fileName": name, "fileExtension": extension, "fileSize": 90000 + int(mockHash(id)%60000),
+			"fileDataId": id, "fileName": name, "fileExtension": extension, "fileSize": 90000 + int(mockkit.Hash(id)%60000),
 			"contentType": mockMediaTypes[extension], "md5Hash": mockMD5(id, name), "name": name, "description": description,
 			"width": width, "height": height, "urlOriginal": url("original"), "urlBig": url("big"), "urlMedium": url("medium"),
 			"urlPreview": url("preview"), "dateTimeCreated": s.Created, "dateTimeModified": s.Created,

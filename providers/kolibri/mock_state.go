@@ -5,14 +5,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // The kinds of documents in the store. All but config and webhook hold a mockDocument.
@@ -53,12 +52,11 @@ type mockEntry struct {
 	raw      []byte       // as the store gave it
 	doc      mockDocument // without its Entity, which is in raw and in answer
 	answer   []byte       // what a read of it serves
-	value    any          // *mockAssignment, *mockRelation, *mockCategory, *mockAgendaEntry, mockConfig or mockDelivery
+	value    any          // *mockAssignment, *mockRelation, *mockCategory, *mockAgendaEntry, mockConfig or mockkit.Delivery
 }
 
-// mockState is the store at one version, ready to be served. It never changes.
+// mockState is the store at one version, indexed to be served. It never changes.
 type mockState struct {
-	version int64
 	entries map[string]map[string]*mockEntry // by kind and id
 	configs []mockConfig                     // the one to hand out first
 
@@ -71,89 +69,11 @@ type mockState struct {
 	relations  []*mockRelation
 	categories []*mockCategory
 	agenda     []*mockAgendaEntry // deleted ones too, by start
-	deliveries []mockDelivery     // newest first
+	deliveries []mockkit.Delivery // newest first
 }
 
-// load gives the newest state. It asks the store for its version each time, so that changes of
-// other processes are seen at once, and reads documents only when the version moved.
-func (m *Mock) load(ctx context.Context) (*mockState, error) {
-	version, err := m.store.Version(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read mock store: %w", err)
-	}
-	if s := m.state.Load(); s != nil && s.version == version {
-		return s, nil
-	}
-	m.loading.Lock()
-	defer m.loading.Unlock()
-	s, err := m.reload(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read mock store: %w", err)
-	}
-	return s, nil
-}
-
-// reload makes the state of now, and fills the store first when it is empty. The caller holds loading.
-func (m *Mock) reload(ctx context.Context) (*mockState, error) {
-	for range 2 {
-		version, err := m.store.Version(ctx)
-		if err != nil {
-			return nil, err
-		}
-		old := m.state.Load()
-		if old != nil && old.version == version {
-			return old, nil
-		}
-		if old == nil {
-			old = &mockState{}
-		}
-		// The documents may be newer than the version; then the next load reads them again.
-		s := &mockState{version: version, entries: make(map[string]map[string]*mockEntry, len(mockKinds))}
-		for _, kind := range mockKinds {
-			docs, err := m.store.List(ctx, kind)
-			if err != nil {
-				return nil, err
-			}
-			if s.entries[kind], err = m.decode(kind, docs, old.entries[kind]); err != nil {
-				return nil, err
-			}
-			if kind == mockConfigKind && len(docs) == 0 {
-				break
-			}
-		}
-		if len(s.entries[mockConfigKind]) == 0 {
-			docs, err := mockSeed(m.now())
-			if err != nil {
-				return nil, err
-			}
-			if err := m.store.Put(ctx, docs...); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		s.finish()
-		m.state.Store(s)
-		return s, nil
-	}
-	return nil, fmt.Errorf("the seed cannot be found after it was stored")
-}
-
-// decode makes entries of documents, and keeps the old ones whose document did not change.
-func (m *Mock) decode(kind string, docs []providers.MockDoc, old map[string]*mockEntry) (map[string]*mockEntry, error) {
-	entries := make(map[string]*mockEntry, len(docs))
-	for _, d := range docs {
-		if e := old[d.ID]; e != nil && bytes.Equal(e.raw, d.JSON) {
-			entries[d.ID] = e
-			continue
-		}
-		e, err := m.entry(kind, d)
-		if err != nil {
-			return nil, fmt.Errorf("read %s %s: %w", kind, d.ID, err)
-		}
-		entries[d.ID] = e
-	}
-	return entries, nil
-}
+// load gives the newest state.
+func (m *Mock) load(ctx context.Context) (*mockState, error) { return m.mirror.Load(ctx) }
 
 // mockWrappers names the key under which a read serves an entity (contract §2).
 var mockWrappers = map[string]string{
@@ -161,7 +81,8 @@ var mockWrappers = map[string]string{
 	mockEmployeeKind: "employee", mockOfficeKind: "office", mockAgendaKind: "agendaItem",
 }
 
-func (m *Mock) entry(kind string, d providers.MockDoc) (*mockEntry, error) {
+func (m *Mock) entry(d providers.MockDoc) (*mockEntry, error) {
+	kind := d.Kind
 	e := &mockEntry{kind: kind, id: d.ID, raw: d.JSON}
 	var err error
 	switch kind {
@@ -171,7 +92,7 @@ func (m *Mock) entry(kind string, d providers.MockDoc) (*mockEntry, error) {
 		e.value = c
 		return e, err
 	case mockWebhookKind:
-		var w mockDelivery
+		var w mockkit.Delivery
 		err = json.Unmarshal(d.JSON, &w)
 		e.value = w
 		return e, err
@@ -223,12 +144,13 @@ func (m *Mock) relative(entity []byte) []byte {
 	return bytes.ReplaceAll(entity, m.mediaPrefix, []byte(mockMediaPrefix))
 }
 
-// finish makes the indexes.
-func (s *mockState) finish() {
+// newMockState makes the indexes.
+func newMockState(entries map[string]map[string]*mockEntry) *mockState {
+	s := &mockState{entries: entries}
 	s.configs = mockValues[mockConfig](s, mockConfigKind)
 	slices.SortFunc(s.configs, compareMockConfigs)
-	s.deliveries = mockValues[mockDelivery](s, mockWebhookKind)
-	slices.SortFunc(s.deliveries, func(a, b mockDelivery) int { return strings.Compare(b.ID, a.ID) })
+	s.deliveries = mockValues[mockkit.Delivery](s, mockWebhookKind)
+	slices.SortFunc(s.deliveries, func(a, b mockkit.Delivery) int { return strings.Compare(b.ID, a.ID) })
 
 	count := 0
 	for kind := range mockAssignmentTypes {
@@ -252,15 +174,12 @@ func (s *mockState) finish() {
 	slices.SortFunc(s.agenda, func(a, b *mockAgendaEntry) int {
 		return cmp.Or(a.start.Compare(b.start), strings.Compare(a.item.ID, b.item.ID))
 	})
+	return s
 }
 
 // mockValues gives the decoded documents of a kind, ordered by id.
 func mockValues[T any](s *mockState, kind string) []T {
-	values := make([]T, 0, len(s.entries[kind]))
-	for _, id := range slices.Sorted(maps.Keys(s.entries[kind])) {
-		values = append(values, s.entries[kind][id].value.(T))
-	}
-	return values
+	return mockkit.Values[T](s.entries[kind], func(e *mockEntry) any { return e.value })
 }
 
 // entry finds a document that is not deleted; nil when there is none.
@@ -278,53 +197,20 @@ type mockChange struct {
 }
 
 // change reads, decides and stores, one call at a time in this process, and queues the webhooks in
-// the order of the changes. Between processes the last write of one document wins; the store has no
-// way to refuse it.
+// the order of the changes.
 func (m *Mock) change(ctx context.Context, decide func(*mockState) (mockChange, error)) error {
-	m.writing.Lock()
-	defer m.writing.Unlock()
-	s, err := m.load(ctx)
-	if err != nil {
-		return err
-	}
-	c, err := decide(s)
-	if err != nil || len(c.docs) == 0 {
-		return err
-	}
-	if err := m.store.Put(ctx, c.docs...); err != nil {
-		return fmt.Errorf("write mock store: %w", err)
-	}
-	m.sender.queue(c.events)
-	return m.advance(ctx, s, c.docs)
-}
-
-// advance takes our own write into the state without reading the store again, if nobody else
-// wrote meanwhile.
-func (m *Mock) advance(ctx context.Context, old *mockState, docs []providers.MockDoc) error {
-	m.loading.Lock()
-	defer m.loading.Unlock()
-	version, err := m.store.Version(ctx)
-	if err != nil || m.state.Load() != old || version != old.version+1 {
-		return nil // stored it is; the next load reads it
-	}
-	s := &mockState{version: version, entries: maps.Clone(old.entries)}
-	for _, d := range docs {
-		e, err := m.entry(d.Kind, d)
-		if err != nil {
-			return fmt.Errorf("read %s %s: %w", d.Kind, d.ID, err)
+	return m.mirror.Change(ctx, func(s *mockState) (mockkit.Change, error) {
+		c, err := decide(s)
+		for i := range c.events {
+			c.events[i] = c.events[i].complete(m.now())
 		}
-		entries := maps.Clone(s.entries[d.Kind])
-		entries[d.ID] = e
-		s.entries[d.Kind] = entries
-	}
-	s.finish()
-	m.state.Store(s)
-	return nil
+		return mockkit.Change{Docs: c.docs, Stored: func() { m.sender.Queue(c.events) }}, err
+	})
 }
 
 // mockDoc makes the stored form of an entity.
 func mockDoc(kind, id string, d mockDocument) (providers.MockDoc, error) {
-	text, err := mockMarshal(d)
+	text, err := mockkit.Marshal(d)
 	return providers.MockDoc{Kind: kind, ID: id, JSON: text}, err
 }
 
@@ -355,11 +241,3 @@ func mockTime(text string, zone *time.Location) time.Time {
 	}
 	return time.Time{}
 }
-
-// mockAmsterdam is where agenda times without a zone are meant (contract §2).
-var mockAmsterdam = sync.OnceValue(func() *time.Location {
-	if zone, err := time.LoadLocation("Europe/Amsterdam"); err == nil {
-		return zone
-	}
-	return time.FixedZone("CET", 3600)
-})

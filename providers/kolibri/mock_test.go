@@ -215,7 +215,7 @@ func TestMockToken(t *testing.T) {
 	}
 
 	// A token of one process is good at another, until it expires.
-	other := newMock(providers.MockOptions{Store: r.store, BaseURL: "http://other.example"}).(*Mock)
+	other := newMock(providers.MockOptions{Store: r.mirror.Store, BaseURL: "http://other.example"}).(*Mock)
 	state, err := other.load(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestMockSettingsConnect(t *testing.T) {
 	if s.Text["apiBaseUrl"] != r.server.URL+"/mock" || s.Text["realEstateAgencyId"] != mockAgencyID || len(s.Secret("webhookSecret")) < 16 {
 		t.Errorf("settings: %+v", s.Text)
 	}
-	again, err := newMock(providers.MockOptions{Store: r.store, BaseURL: r.baseURL}).Settings(t.Context())
+	again, err := newMock(providers.MockOptions{Store: r.mirror.Store, BaseURL: r.site.URL}).Settings(t.Context())
 	if err != nil || again.Secret("clientSecret").Reveal() != s.Secret("clientSecret").Reveal() {
 		t.Errorf("the secrets are not kept in the store: %v", err)
 	}
@@ -379,7 +379,7 @@ func TestMockSeedsOnlyEmptyStores(t *testing.T) {
 	t.Parallel()
 	r := newMockRig(t, nil, "")
 	r.call(204, "DELETE", "ObjectAssignments?id="+mockLindelaan, nil)
-	again := newMockRig(t, r.store, "")
+	again := newMockRig(t, r.mirror.Store, "")
 	again.call(404, "GET", "ObjectAssignments?id="+mockLindelaan, nil)
 }
 

@@ -1,7 +1,6 @@
 package kolibri
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -9,41 +8,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/mockkit"
 )
-
-// WebhookPace says when webhooks are sent (contract §8.3).
-type WebhookPace struct {
-	// Every is the least time between two deliveries.
-	Every time.Duration
-	// Timeout is how long one attempt may take.
-	Timeout time.Duration
-	// RetryBase is the wait after the first failure; each further wait is √2 as long, up to RetryCap.
-	RetryBase time.Duration
-	RetryCap  time.Duration
-	// GiveUp is how long after the first attempt a delivery is dropped.
-	GiveUp time.Duration
-}
-
-// DefaultWebhookPace is what contract §8.3 says.
-var DefaultWebhookPace = WebhookPace{
-	Every: time.Second, Timeout: 15 * time.Second, RetryBase: time.Second, RetryCap: time.Minute, GiveUp: 5 * time.Minute,
-}
-
-// retry is the wait after failure number n, counted from 1.
-func (p WebhookPace) retry(n int) time.Duration {
-	wait := float64(p.RetryBase) * math.Pow(math.Sqrt2, float64(n-1))
-	return time.Duration(min(wait, float64(p.RetryCap)))
-}
 
 // mockMaxBatch is how many messages one delivery may hold (contract §8.3), and mockMaxItem how many
 // one item of it; the latter is assumed.
@@ -52,154 +25,22 @@ const (
 	mockMaxItem  = 10
 )
 
-// mockSender sends webhooks in the order in which they were queued. Its goroutine exists only while
-// there is something to send.
-type mockSender struct {
-	mock   *Mock
-	url    string
-	client *http.Client
-	ctx    context.Context // ends with close
-	stop   context.CancelFunc
-
-	mu      sync.Mutex
-	waiting []WebhookMessage
-	running bool
-	closed  bool
-	last    time.Time // of the last delivery
-	done    sync.WaitGroup
-}
-
-func newMockSender(m *Mock, url string, client *http.Client) *mockSender {
-	if client == nil {
-		client = http.DefaultClient
+// deliveries are the bodies that carry a batch.
+func (m *Mock) deliveries(batch []WebhookMessage) [][]byte {
+	body := m.Quirks.Envelope(batch...)
+	if m.Quirks.Duplicate {
+		return [][]byte{body, m.Quirks.Envelope(batch...)}
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	return &mockSender{mock: m, url: url, client: client, ctx: ctx, stop: stop}
+	return [][]byte{body}
 }
 
-func (s *mockSender) close() {
-	s.mu.Lock()
-	s.closed = true
-	s.waiting = nil
-	s.mu.Unlock()
-	s.stop()
-	s.done.Wait()
-}
-
-// queue gives the messages their ids and hands them to the goroutine.
-func (s *mockSender) queue(messages []WebhookMessage) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.url == "" || s.closed || len(messages) == 0 {
-		return
-	}
-	for _, m := range messages {
-		s.waiting = append(s.waiting, m.complete(s.mock.now()))
-	}
-	if !s.running {
-		s.running = true
-		s.done.Go(s.run)
-	}
-}
-
-// idle says whether nothing waits, and then lets the next message start a new goroutine.
-func (s *mockSender) idle() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.running = len(s.waiting) > 0
-	return !s.running
-}
-
-// take takes the next batch.
-func (s *mockSender) take() []WebhookMessage {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := min(len(s.waiting), mockMaxBatch)
-	batch := slices.Clone(s.waiting[:n])
-	s.waiting = s.waiting[n:]
-	return batch
-}
-
-// pending is how many messages wait for their first attempt.
-func (s *mockSender) pending() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.waiting)
-}
-
-func (s *mockSender) run() {
-	for !s.idle() {
-		if !s.last.IsZero() { // what is queued meanwhile joins the batch
-			s.wait(s.mock.Pace.Every - time.Since(s.last))
-		}
-		batch := s.take()
-		s.deliver(batch)
-		if s.mock.Quirks.Duplicate {
-			s.deliver(batch)
-		}
-		s.last = time.Now()
-	}
-}
-
-// wait waits, or returns early when the mock is closed.
-func (s *mockSender) wait(d time.Duration) {
-	timer := time.NewTimer(max(d, 0))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-s.ctx.Done():
-	}
-}
-
-// deliver sends one batch, again and again until it is taken or too old.
-func (s *mockSender) deliver(batch []WebhookMessage) {
-	body := s.mock.Quirks.Envelope(batch...)
-	d := newMockDelivery(batch, s.mock.now())
-	first := time.Now()
-	for s.ctx.Err() == nil {
-		d.Attempts++
-		status, err := s.post(body)
-		d.Status, d.Problem, d.State = status, "", "delivered"
-		if err != nil {
-			d.Problem, d.State = err.Error(), "retrying"
-		}
-		wait := s.mock.Pace.retry(d.Attempts)
-		if err != nil && time.Since(first)+wait > s.mock.Pace.GiveUp {
-			d.State = "failed"
-		}
-		d.At = s.mock.now().UTC()
-		s.mock.logDelivery(s.ctx, d)
-		if d.State != "retrying" {
-			return
-		}
-		s.wait(wait)
-	}
-}
-
-// post makes one attempt. Success is 200 to 209, as Ably has it (contract §8.3).
-func (s *mockSender) post(body []byte) (status int, err error) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.mock.Pace.Timeout)
-	defer cancel()
-	state, err := s.mock.load(ctx)
+// sign gives the headers of a delivery.
+func (m *Mock) sign(ctx context.Context, body []byte) (http.Header, error) {
+	s, err := m.load(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Signature", SignBody(state.configs[0].WebhookSecret, body))
-	res, err := s.client.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
-	if res.StatusCode < 200 || res.StatusCode > 209 {
-		return res.StatusCode, fmt.Errorf("answered %s", res.Status)
-	}
-	return res.StatusCode, nil
+	return http.Header{"Signature": {SignBody(s.configs[0].WebhookSecret, body)}}, nil
 }
 
 // SignBody is the Signature header of a webhook: base64 of the HMAC-SHA256 over the exact bytes of
@@ -281,7 +122,7 @@ func (m WebhookMessage) json() string {
 			"parenEntityId": parent, "parentEntityType": parentType,
 		}
 	}
-	text, _ := mockMarshal(message)
+	text, _ := mockkit.Marshal(message)
 	return string(text)
 }
 
@@ -352,7 +193,7 @@ func (q WebhookQuirks) Envelope(messages ...WebhookMessage) []byte {
 				item("channel.lifecycle", "channel.opened", at+40, mockFields{"channelId": channel, "name": channel, "status": mockFields{"isActive": true}}))
 		}
 	}
-	body, _ := mockMarshal(mockFields{"items": items})
+	body, _ := mockkit.Marshal(mockFields{"items": items})
 	return append(body, '\n')
 }
 
@@ -376,54 +217,14 @@ func (q WebhookQuirks) encode(entry mockFields) {
 	}
 }
 
-// mockDelivery is one line of the webhook log, a document of the store.
-type mockDelivery struct {
-	ID       string              `json:"id"`
-	At       time.Time           `json:"at"`    // of the last attempt
-	State    string              `json:"state"` // delivered, retrying, failed
-	Attempts int                 `json:"attempts"`
-	Status   int                 `json:"status"` // HTTP status of the last attempt; 0 without an answer
-	Problem  string              `json:"problem,omitempty"`
-	Count    int                 `json:"count"` // of messages
-	Messages []mockDeliveryEvent `json:"messages"`
+// describe is what the webhook log says of a message.
+func (m WebhookMessage) describe() mockkit.DeliveryEvent {
+	return mockkit.DeliveryEvent{EntityType: m.EntityType, EntityID: m.EntityID, Event: m.Event}
 }
 
-type mockDeliveryEvent struct {
-	EntityType string `json:"entityType"`
-	EntityID   string `json:"entityId"`
-	Event      string `json:"event"`
-}
-
-// The webhook log shows so many deliveries (up to twice as many are kept), and names so many
-// messages of each.
-const (
-	mockLogLength = 50
-	mockLogNames  = 20
-)
-
-func newMockDelivery(batch []WebhookMessage, now time.Time) mockDelivery {
-	d := mockDelivery{ID: uuid.Must(uuid.NewV7()).String(), At: now.UTC(), Count: len(batch)}
-	for _, m := range batch[:min(len(batch), mockLogNames)] {
-		d.Messages = append(d.Messages, mockDeliveryEvent{m.EntityType, m.EntityID, m.Event})
-	}
-	return d
-}
-
-// logDelivery writes the log and forgets its oldest lines. A log that cannot be written holds up
-// no webhook.
-func (m *Mock) logDelivery(ctx context.Context, d mockDelivery) {
-	text, err := mockMarshal(d)
-	if err != nil {
-		return
-	}
-	var stale []mockDelivery
-	_ = m.change(ctx, func(s *mockState) (mockChange, error) {
-		if len(s.deliveries) >= 2*mockLogLength {
-			stale = s.deliveries[mockLogLength:]
-		}
-		return mockChange{docs: []providers.MockDoc{{Kind: mockWebhookKind, ID: d.ID, JSON: text}}}, nil
-	})
-	for _, old := range stale {
-		_ = m.store.Delete(ctx, mockWebhookKind, old.ID)
+// logDelivery writes the log. One that cannot be written holds up no webhook.
+func (m *Mock) logDelivery(ctx context.Context, d mockkit.Delivery) {
+	if text, err := mockkit.Marshal(d); err == nil {
+		_ = m.mirror.Log(ctx, providers.MockDoc{Kind: mockWebhookKind, ID: d.ID, JSON: text}, mockkit.LogLength)
 	}
 }

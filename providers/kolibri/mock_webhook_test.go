@@ -19,6 +19,7 @@ import (
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/memstore"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 //go:embed mock/testdata/webhook-envelope.json
@@ -92,7 +93,7 @@ func (p mockPost) events(t *testing.T) string {
 
 // quick makes a mock send and retry without waiting.
 func (r *mockRig) quick() {
-	r.Pace = WebhookPace{Timeout: 5 * time.Second, RetryBase: time.Millisecond, RetryCap: time.Millisecond, GiveUp: time.Minute}
+	r.Pace = mockkit.Pace{Timeout: 5 * time.Second, RetryBase: time.Millisecond, RetryCap: time.Millisecond, GiveUp: time.Minute}
 }
 
 func TestMockSendsWebhooks(t *testing.T) {

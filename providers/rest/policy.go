@@ -22,13 +22,10 @@ type Policy struct {
 // (product.md §7, reliability.md D1–D12). The error is Invalid and in words for the person who
 // typed the URL; it never repeats more of it than the host.
 func CheckBaseURL(raw string, p Policy) error {
-	if strings.ContainsFunc(raw, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '\\' }) {
-		return sparki.Errorf(sparki.Invalid, "the URL holds a character that no web address has")
-	}
-	u, err := url.Parse(raw)
+	u, err := parse(raw)
 	switch {
 	case err != nil:
-		return sparki.Errorf(sparki.Invalid, "this is not a web address")
+		return err
 	case u.Scheme != "https" && (u.Scheme != "http" || !p.AllowPrivate):
 		return sparki.Errorf(sparki.Invalid, "the URL must begin with https://")
 	case u.Opaque != "" || u.Hostname() == "":
@@ -52,6 +49,82 @@ func CheckBaseURL(raw string, p Policy) error {
 		return sparki.Errorf(sparki.Invalid, "the host %q is not one that Sparki may call", host)
 	}
 	return nil
+}
+
+// parse reads a URL that every parser reads in the same way.
+func parse(raw string) (*url.URL, error) {
+	if strings.ContainsFunc(raw, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '\\' }) {
+		return nil, sparki.Errorf(sparki.Invalid, "the URL holds a character that no web address has")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, sparki.Errorf(sparki.Invalid, "this is not a web address")
+	}
+	return u, nil
+}
+
+// Below judges a URL that a CRM names: it has to lie below the base URL, which is one that may be
+// called (reliability.md D1–D8). Scheme, host and port are the same, and the path goes on where the
+// base's ends, step by step; text that merely begins with the base is not below it. It gives the path
+// behind the base, with a slash in front, and the query as it came. The error is Invalid, in words for
+// persons, and repeats nothing of the URL.
+func Below(base, raw string) (path, query string, err error) {
+	u, err := parse(raw)
+	if err != nil {
+		return "", "", err
+	}
+	b, err := parse(base)
+	if err != nil {
+		return "", "", err
+	}
+	path, below := strings.CutPrefix(u.Path, strings.TrimRight(b.Path, "/")+"/")
+	switch {
+	case u.User != nil:
+		err = sparki.Errorf(sparki.Invalid, "the URL must not hold a user name or password")
+	case !strings.EqualFold(u.Scheme, b.Scheme), u.Opaque != "":
+		err = sparki.Errorf(sparki.Invalid, "the URL has another scheme than the API base URL")
+	case !strings.EqualFold(u.Hostname(), b.Hostname()):
+		err = sparki.Errorf(sparki.Invalid, "the URL has another host than the API base URL")
+	case portOf(u) != portOf(b), strings.HasSuffix(u.Host, ":"):
+		err = sparki.Errorf(sparki.Invalid, "the URL has another port than the API base URL")
+	case !plainPath(u):
+		err = sparki.Errorf(sparki.Invalid, "the URL's path must be plain, without percent signs, semicolons and steps such as ..")
+	case !below, path == "":
+		err = sparki.Errorf(sparki.Invalid, "the URL does not lie below the API base URL")
+	case strings.Contains(raw, "#"):
+		err = sparki.Errorf(sparki.Invalid, "the URL must end before #")
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return "/" + path, u.RawQuery, nil
+}
+
+// portOf is a URL's port, also where the scheme implies it.
+func portOf(u *url.URL) string {
+	switch port := u.Port(); {
+	case port != "":
+		return port
+	case strings.EqualFold(u.Scheme, "http"):
+		return "80"
+	default:
+		return "443"
+	}
+}
+
+// IsMediaURL says whether a URL that a CRM gives a medium may be shown and fetched: https, on the usual
+// port, at a host with a name. allowPrivate allows plain http, any port and literal addresses, as in
+// Policy. The addresses behind the name are the transport's to refuse.
+func IsMediaURL(raw string, allowPrivate bool) bool {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Hostname() == "" || u.User != nil: // net/http would send a name and password along
+		return false
+	case allowPrivate:
+		return u.Scheme == "https" || u.Scheme == "http"
+	}
+	host := strings.ToLower(u.Hostname())
+	return u.Scheme == "https" && (u.Port() == "" || u.Port() == "443") && !isLiteral(host) && strings.Contains(strings.TrimSuffix(host, "."), ".")
 }
 
 // plainPath says whether a path means the same to every server: no encoded characters, no steps

@@ -7,6 +7,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ type Client struct {
 	Base string
 	// Transport carries the calls: a Transport, a Local, or one of them Limited.
 	Transport http.RoundTripper
-	// Secrets are taken out of the CRM's own words, should it repeat them. The credentials in a
+	// Secrets are taken out of whatever the CRM says, should it repeat them. The credentials in a
 	// call's Authorization header are taken out in any case.
 	Secrets []sparki.Secret
 	// Explain reads the body of a refusal; nil leaves every verdict to the status.
@@ -62,6 +63,8 @@ type Call struct {
 	// personal data. Its segments are escaped.
 	Path  string
 	Query url.Values
+	// RawQuery is sent as it is, in place of Query: what a CRM wrote itself.
+	RawQuery string
 	// Header is sent beside Accept and Content-Type; credentials belong here.
 	Header http.Header
 	Body   []byte
@@ -143,7 +146,21 @@ func (c *Client) Do(ctx context.Context, call Call) ([]byte, error) {
 	if err != nil {
 		return nil, c.broken(ctx, trace, err)
 	}
-	return body, nil
+	return c.withoutSecrets(call, body), nil
+}
+
+// minSecret is how long a text is at least to be taken out of an answer: a shorter one may be a part of its data.
+const minSecret = 8
+
+// withoutSecrets takes out of an answer what we sent, should the CRM repeat it: answers are kept.
+func (c *Client) withoutSecrets(call Call, body []byte) []byte {
+	_, credentials, _ := strings.Cut(call.Header.Get("Authorization"), " ")
+	for _, secret := range append([]sparki.Secret{sparki.Secret(credentials)}, c.Secrets...) {
+		if text := []byte(secret.Reveal()); len(text) >= minSecret && bytes.Contains(body, text) {
+			body = bytes.ReplaceAll(body, text, []byte(secret.String()))
+		}
+	}
+	return body
 }
 
 // handedOver is how long after it was written a request is taken to have arrived.
@@ -167,8 +184,8 @@ func (c *Client) send(req *http.Request, changes bool) (*http.Response, error) {
 
 func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) {
 	target := c.Base + call.Path
-	if len(call.Query) > 0 {
-		target += "?" + call.Query.Encode()
+	if query := cmp.Or(call.RawQuery, call.Query.Encode()); query != "" {
+		target += "?" + query
 	}
 	req, err := http.NewRequestWithContext(ctx, call.Method, target, bytes.NewReader(call.Body))
 	if err != nil {

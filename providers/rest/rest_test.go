@@ -92,6 +92,19 @@ func TestDoSends(t *testing.T) {
 	}
 }
 
+func TestRawQueryIsSentAsItIs(t *testing.T) {
+	t.Parallel()
+	sent := ""
+	c := &rest.Client{Name: "CRM", Base: "https://crm.example", Transport: rest.Local(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent = r.URL.RequestURI()
+		_, _ = io.WriteString(w, "{}")
+	}))}
+	const query = "types=a,b&from=2026-01-01+10:00:00&x=%2E"
+	if _, err := c.Do(t.Context(), rest.Call{Method: http.MethodGet, Path: "/list", RawQuery: query}); err != nil || sent != "/list?"+query {
+		t.Errorf("sent %s, %v", sent, err)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	kinds := map[int]sparki.Kind{
@@ -415,4 +428,17 @@ func TestGuardIsReleased(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A CRM that repeats what it was sent does not get it into what is kept (reliability.md I11).
+func TestAnswerWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	c := rest.Client{Name: "CRM", Base: "http://crm.test", Secrets: []sparki.Secret{"canary-client-secret", "short", ""}, Transport: rest.Local(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Set-Cookie", "canary=1")
+		_, _ = fmt.Fprintf(w, `{"title": "short", "you said": %q, "and": ["canary-client-secret", "x canary-client-secret y"]}`, r.Header.Get("Authorization"))
+	}))}
+	body, err := c.Do(t.Context(), rest.Call{Method: http.MethodGet, Path: "/", Header: http.Header{"Authorization": {"Bearer canary-access-token"}}})
+	if want := `{"title": "short", "you said": "Bearer ***", "and": ["***", "x *** y"]}`; err != nil || string(body) != want {
+		t.Errorf("%s, %v", body, err)
+	}
 }

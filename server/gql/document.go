@@ -3,10 +3,12 @@ package gql
 import (
 	"container/list"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/formatter"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
@@ -34,6 +36,7 @@ type documents struct {
 	schema *ast.Schema
 	limits Limits
 	rules  *rules.Rules
+	listed map[string]bool // the documents that may be served, in one form; nil for all
 
 	mu     sync.Mutex
 	byText map[string]*list.Element
@@ -41,7 +44,7 @@ type documents struct {
 	nodes  int
 }
 
-func newDocuments(schema *ast.Schema, limits Limits) *documents {
+func newDocuments(schema *ast.Schema, limits Limits, operations []string) *documents {
 	r := rules.NewDefaultRules()
 	// The same rules without "Did you mean", which tells a stranger the schema field by field and takes time.
 	r.ReplaceRule(rules.FieldsOnCorrectTypeRule.Name, rules.FieldsOnCorrectTypeRuleWithoutSuggestions.RuleFunc)
@@ -49,13 +52,49 @@ func newDocuments(schema *ast.Schema, limits Limits) *documents {
 	r.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
 	r.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
 	r.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
-	return &documents{
+	d := &documents{
 		schema: schema,
 		limits: limits,
 		rules:  r,
 		byText: make(map[string]*list.Element),
 		recent: list.New(),
 	}
+	if err := d.list(operations); err != nil {
+		panic("gql: Config.Operations: " + err.Error())
+	}
+	return d
+}
+
+// list allows these operations and no others.
+func (d *documents) list(operations []string) error {
+	if len(operations) == 0 {
+		return nil
+	}
+	listed := make(map[string]bool, len(operations))
+	for i, operation := range operations {
+		if _, errs := d.load(operation); errs != nil {
+			return fmt.Errorf("number %d: %w", i+1, errs)
+		}
+		tree, err := parser.ParseQuery(&ast.Source{Input: operation}) // as it was before load changed it
+		if err != nil {
+			return err
+		}
+		listed[inOneForm(tree)] = true
+	}
+	d.listed = listed
+	return nil
+}
+
+// CheckOperations says what is wrong with a list for Config.Operations: one that the default limits or the schema refuse.
+func CheckOperations(schema *ast.Schema, operations []string) error {
+	return newDocuments(schema, Limits{}.withDefaults(), nil).list(operations)
+}
+
+// inOneForm writes a document without what means nothing: white space, commas and comments.
+func inOneForm(doc *ast.QueryDocument) string {
+	var text strings.Builder
+	formatter.NewFormatter(&text).FormatQueryDocument(doc)
+	return text.String()
 }
 
 // load gives the document of a query text, or the errors that its sender gets. The limits come before validation, whose
@@ -76,6 +115,9 @@ func (d *documents) load(query string) (*document, gqlerror.List) {
 	}
 	if len(tree.Operations) == 0 {
 		return nil, gqlerror.List{failure(codeBadInput, "the document has no operation")}
+	}
+	if d.listed != nil && !d.listed[inOneForm(tree)] {
+		return nil, gqlerror.List{failure(codeForbidden, "this document is not among those that are served here")}
 	}
 	b := newBudget(d.schema, &d.limits, tree)
 	if err := b.check(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -24,6 +25,7 @@ const (
 	codeBadInput        = "BAD_USER_INPUT"
 	codeTooComplex      = "TOO_COMPLEX"
 	codeUnauthenticated = "UNAUTHENTICATED"
+	codeForbidden       = "FORBIDDEN"
 	codeRateLimited     = "RATE_LIMITED"
 	codeInternal        = "INTERNAL"
 )
@@ -160,6 +162,25 @@ func (h *Handler) authenticate(ctx context.Context, r *http.Request, authorizati
 		out = ctx
 	}
 	return out, err
+}
+
+// caller asks Config.Caller.
+func (h *Handler) caller(ctx context.Context) string {
+	if h.config.Caller == nil {
+		return ""
+	}
+	return h.config.Caller(ctx)
+}
+
+// admit asks Config.Admit. Its error is ready to be sent.
+func (h *Handler) admit(ctx context.Context) (retryAfter time.Duration, err *gqlerror.Error) {
+	if h.config.Admit == nil {
+		return 0, nil
+	}
+	if retryAfter = h.config.Admit(ctx); retryAfter <= 0 {
+		return 0, nil
+	}
+	return retryAfter, failure(codeRateLimited, "too many requests: try again in %v", retryAfter.Round(time.Millisecond))
 }
 
 // alive asks Config.Alive, and takes a panic of it for ErrUnavailable.

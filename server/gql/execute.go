@@ -3,6 +3,7 @@ package gql
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -14,6 +15,8 @@ import (
 type execution struct {
 	h         *Handler
 	oc        *graphql.OperationContext
+	given     map[string]any // the variables as they came
+	follower  *follower      // of a subscription that shares its answers, once it was started
 	ctx       context.Context
 	cancel    context.CancelFunc
 	responses graphql.ResponseHandler
@@ -48,22 +51,24 @@ func (h *Handler) prepare(ctx context.Context, p *graphql.RawParams) (e *executi
 		return nil, gqlerror.List{err}
 	}
 	oc.DisableIntrospection = false
-	return &execution{h: h, oc: oc, ctx: ctx, cancel: func() {}}, nil
+	return &execution{h: h, oc: oc, given: p.Variables, ctx: ctx, cancel: func() {}}, nil
 }
 
 func (e *execution) kind() ast.Operation { return e.oc.Operation.Operation }
 
-// start runs the resolver of a subscription's source stream; queries and mutations run in next. The execution ends with
-// ctx, and a query or mutation by its deadline.
+// start makes a query or a mutation ready to run in next, where its deadline ends it.
 func (e *execution) start() {
-	if e.kind() != ast.Subscription {
-		e.ctx, e.cancel = context.WithTimeout(e.ctx, e.h.limits.Operation)
-	}
+	e.ctx, e.cancel = context.WithTimeout(e.ctx, e.h.limits.Operation)
+	e.dispatch()
+}
+
+// dispatch runs the resolver of a subscription's source stream; queries and mutations run in responses.
+func (e *execution) dispatch() {
 	e.ctx = graphql.WithOperationContext(e.ctx, e.oc)
 	e.responses, e.ctx = e.h.executor.DispatchOperation(e.answering(e.ctx), e.oc)
 }
 
-// stop gives back what start took.
+// stop gives back what start took. A follower is stopped by itself.
 func (e *execution) stop() { e.cancel() }
 
 // answering makes the context for one answer.
@@ -78,7 +83,7 @@ func (e *execution) answering(ctx context.Context) context.Context {
 }
 
 // next waits for and makes the next response, whose Data is good until the call after it. nil means that there is none:
-// the stream has ended, or ctx has.
+// the stream has ended, or ctx has, or there is a follower now.
 func (e *execution) next() (r *graphql.Response) {
 	if e.over {
 		return nil
@@ -92,12 +97,15 @@ func (e *execution) next() (r *graphql.Response) {
 			e.over = true
 		}
 	}()
-	if e.responses == nil {
+	switch {
+	case e.kind() == ast.Subscription && e.responses == nil:
+		e.follower, r = e.open()
+		return r
+	case e.kind() == ast.Subscription:
+		return e.responses(e.event())
+	case e.responses == nil:
 		e.start()
 		ctx = e.ctx
-	}
-	if e.kind() == ast.Subscription {
-		return e.responses(e.event())
 	}
 	r = e.responses(ctx)
 	if r == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -106,20 +114,26 @@ func (e *execution) next() (r *graphql.Response) {
 	return r
 }
 
-// payload makes the next answer ready to be sent. This is all that sockets and event streams know of an execution, so a
-// source that makes each payload once, for a group of operations that would all get the same, can take its place.
-func (e *execution) payload() (p payload, ok bool) {
+// errFollow says that e.follower has the answers of a subscription.
+var errFollow = errors.New("the answers come from a source")
+
+// payload makes the next answer ready to be sent. This is all that sockets and event streams know of an execution. Its
+// error says why there is none: errFollow, or as of Source.Next.
+func (e *execution) payload() (p payload, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			e.over = true
-			p, ok = refusal(e.h.internal(e.ctx, v)), true
+			p, err = refusal(e.h.internal(e.ctx, v)), nil
 		}
 	}()
 	r := e.next()
-	if r == nil {
-		return p, false
+	switch {
+	case r != nil:
+		return payloadOf(r), nil
+	case e.follower != nil:
+		return p, errFollow
 	}
-	return payloadOf(r), true
+	return p, io.EOF
 }
 
 // event makes the context for one event of a subscription. The executor forgets the subscription's field between events,

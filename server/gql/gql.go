@@ -32,9 +32,21 @@ type Config struct {
 	// An error that wraps ErrUnavailable is no verdict: 503 and close code 1013.
 	Authenticate func(ctx context.Context, r *http.Request, authorization string) (context.Context, error)
 
-	// Alive is asked about every open socket and event stream every Limits.AliveEvery with the context that Authenticate
-	// made. An error ends it, a socket with 4403, unless it wraps ErrUnavailable or a context error: then it is asked again.
+	// Caller names whom Authenticate let in: sockets and event streams of one name are counted together. nil or "" tells
+	// nobody apart.
+	Caller func(ctx context.Context) string
+
+	// Alive is asked about everybody who has an open socket or event stream, every Limits.AliveEvery, with a context that
+	// Authenticate made. An error ends all that the caller has, sockets with 4403, unless it wraps ErrUnavailable or a
+	// context error: then it is asked again.
 	Alive func(ctx context.Context) error
+
+	// Admit is asked before each operation. Anything above zero refuses it with RATE_LIMITED, over HTTP with 429, and says
+	// when it is worth another try. nil admits all.
+	Admit func(ctx context.Context) (retryAfter time.Duration)
+
+	// Operations, if any, are the only documents that are served, whatever their white space and comments.
+	Operations []string
 
 	// CheckOrigin decides on the Origin of a WebSocket handshake; nil lets in only the page's own origin.
 	CheckOrigin func(*http.Request) bool
@@ -43,9 +55,16 @@ type Config struct {
 	// every event of a subscription, so that nothing outlives one answer. It may set oc.DisableIntrospection.
 	OnOperation func(ctx context.Context, oc *graphql.OperationContext) context.Context
 
+	// Sharing has what is made of an event made once for all who are shown the same; nil makes it for each subscription.
+	Sharing *Sharing
+
 	// Errors words the errors of resolvers. It does not see refused requests, nor arguments that do not fit their type:
 	// those are BAD_USER_INPUT already. nil hides every error without an extensions.code and logs it.
 	Errors graphql.ErrorPresenterFunc
+
+	// Field sees every field being resolved, and may answer with a graphql.Marshaler in place of what the field's resolver
+	// says, so that the executor does not look below it. nil leaves all to the executor.
+	Field graphql.FieldMiddleware
 
 	// Recover turns a panic into an error, which goes through Errors. nil logs it with its stack.
 	Recover graphql.RecoverFunc
@@ -72,6 +91,9 @@ type Limits struct {
 	Operations int           // at a time on one socket; 100
 	Streams    int           // open sockets and event streams together; 2,000
 
+	CallerStreams int // those of one caller; 20
+	Subscriptions int // of one caller at a time, on all of its sockets; 200
+
 	InitWait   time.Duration // from the handshake to connection_init; 3 s
 	WriteWait  time.Duration // for a peer to take one frame; 5 s
 	PingEvery  time.Duration // a peer that is silent for twice as long is gone; 15 s
@@ -93,6 +115,8 @@ func (l Limits) withDefaults() Limits {
 	l.Operation = cmp.Or(l.Operation, 10*time.Second)
 	l.Operations = cmp.Or(l.Operations, 100)
 	l.Streams = cmp.Or(l.Streams, 2_000)
+	l.CallerStreams = cmp.Or(l.CallerStreams, 20)
+	l.Subscriptions = cmp.Or(l.Subscriptions, 200)
 	l.InitWait = cmp.Or(l.InitWait, 3*time.Second)
 	l.WriteWait = cmp.Or(l.WriteWait, 5*time.Second)
 	l.PingEvery = cmp.Or(l.PingEvery, 15*time.Second)
@@ -109,10 +133,12 @@ type Handler struct {
 	documents *documents
 	executor  *executor.Executor
 	streams   *streams
+	shares    *shares
 	upgrader  websocket.Upgrader
 }
 
-// New panics when the schema or Authenticate is missing: without them nothing can be served safely.
+// New panics when the schema or Authenticate is missing: without them nothing can be served safely. So it does when
+// CheckOperations refuses the operations.
 func New(c Config) *Handler {
 	if c.Schema == nil || c.Authenticate == nil {
 		panic("gql: Config.Schema and Config.Authenticate are required")
@@ -122,8 +148,9 @@ func New(c Config) *Handler {
 		config:    c,
 		limits:    limits,
 		log:       cmp.Or(c.Log, slog.Default()),
-		documents: newDocuments(c.Schema.Schema(), limits),
+		documents: newDocuments(c.Schema.Schema(), limits, c.Operations),
 		executor:  executor.New(c.Schema),
+		shares:    &shares{groups: make(map[groupKey]*group)},
 		upgrader: websocket.Upgrader{
 			// Idle sockets cost what they hold: a small read buffer, and a write buffer only while writing.
 			ReadBufferSize:  512,
@@ -135,10 +162,13 @@ func New(c Config) *Handler {
 			EnableCompression: false,
 		},
 	}
-	h.streams = newStreams(limits, h.alive)
+	h.streams = newStreams(&h.limits, h.alive, h.caller)
 	h.executor.SetErrorPresenter(h.present)
 	h.executor.SetRecoverFunc(h.recovered)
 	h.executor.SetQueryCache(prepared{})
+	if c.Field != nil {
+		h.executor.AroundFields(c.Field)
+	}
 	return h
 }
 

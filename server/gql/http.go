@@ -3,9 +3,11 @@ package gql
 import (
 	"bytes"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -37,6 +39,10 @@ func (h *Handler) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, err := h.authenticate(r.Context(), r, r.Header.Get("Authorization"))
 	if err != nil {
 		a.unauthenticated(err)
+		return
+	}
+	if retryAfter, err := h.admit(ctx); err != nil {
+		a.limited(retryAfter, err)
 		return
 	}
 	params, err := h.params(w, r)
@@ -124,6 +130,12 @@ func (a answer) unauthenticated(err error) {
 func (a answer) unavailable(err *gqlerror.Error) {
 	a.w.Header().Set("Retry-After", "1")
 	a.refuse(http.StatusServiceUnavailable, err)
+}
+
+// limited refuses a caller who asks for too much. Retry-After is in whole seconds (RFC 9110 §10.2.3).
+func (a answer) limited(retryAfter time.Duration, err *gqlerror.Error) {
+	a.w.Header().Set("Retry-After", strconv.FormatInt(int64(math.Ceil(max(retryAfter.Seconds(), 1))), 10))
+	a.refuse(http.StatusTooManyRequests, err)
 }
 
 func (a answer) malformed(err error, limit int64) {

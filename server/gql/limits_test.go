@@ -13,7 +13,7 @@ import (
 )
 
 func loader(l Limits) *documents {
-	return newDocuments(new(testschema.Server).Schema().Schema(), l.withDefaults())
+	return newDocuments(new(testschema.Server).Schema().Schema(), l.withDefaults(), nil)
 }
 
 // nest puts a field inside itself n times around inner.

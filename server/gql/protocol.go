@@ -6,11 +6,13 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/gorilla/websocket"
 	"github.com/tidwall/gjson"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -30,7 +32,7 @@ const (
 	closeSubprotocol  = 4406
 	closeInitTimeout  = 4408
 	closeIDInUse      = 4409
-	closeTooManyInits = 4429
+	closeTooManyInits = 4429 // also for too many connections of one caller
 )
 
 // maxReason is what RFC 6455 §5.5 leaves for a close reason: 125 bytes less the code.
@@ -43,7 +45,9 @@ type operation struct {
 	id      string
 	quoted  string // the id as JSON, as the client wrote it
 	cancel  context.CancelFunc
-	stopped bool // nothing more is written for it; socket.mu guards it
+	counted bool // among its caller's subscriptions
+	stopped bool // nothing more is written for it; socket.mu guards it, and queued
+	queued  bool // a frame of it waits to be written
 }
 
 // message is a client's message of PROTOCOL.md.
@@ -136,7 +140,7 @@ func (s *socket) initialise(m message) (code int, reason string) {
 	s.initTimer.Stop()
 	r, authorization := presented(s.handshake, m.payload)
 	s.handshake = nil
-	ctx, err := s.h.authenticate(s.ctx, r, authorization)
+	ctx, err := s.authenticate(r, authorization)
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		return closeTryAgain, "Try again later"
@@ -144,9 +148,19 @@ func (s *socket) initialise(m message) (code int, reason string) {
 		return closeForbidden, "Forbidden"
 	}
 	s.ctx = ctx
-	s.h.streams.identify(s, ctx)
+	if !s.h.streams.identify(s, ctx) {
+		return closeTooManyInits, "Too many connections"
+	}
 	s.send(frame{kind: frameAck})
 	return 0, ""
+}
+
+// authenticate asks in a goroutine that goes, whose stack is deep: the reader's, which stays, is kept small.
+func (s *socket) authenticate(r *http.Request, authorization string) (ctx context.Context, err error) {
+	var asking sync.WaitGroup
+	asking.Go(func() { ctx, err = s.h.authenticate(s.ctx, r, authorization) })
+	asking.Wait()
+	return ctx, err
 }
 
 // presented gives what a client shows of itself: the payload of connection_init goes before the handshake's headers,
@@ -243,24 +257,75 @@ func (s *socket) forget(op *operation) {
 	}
 }
 
-// run executes an operation and sends what it yields. After "error" nothing follows, else "complete" does.
+// run executes an operation and sends what it yields.
 func (s *socket) run(ctx context.Context, op *operation, params *graphql.RawParams) {
-	defer s.running.Done()
-	defer op.cancel()
-	e, errs := s.h.prepare(ctx, params)
+	e, errs := s.prepare(ctx, op, params)
 	if errs != nil {
-		s.send(frame{kind: frameError, op: op, payload: refusal(errs).json})
+		s.yield(op, refusal(errs), nil)
+		s.end(op)
 		return
 	}
-	defer e.stop()
-	for p, ok := e.payload(); ok; p, ok = e.payload() {
-		if p.refused {
-			s.send(frame{kind: frameError, op: op, payload: p.json})
+	for {
+		p, err := e.payload()
+		if errors.Is(err, errFollow) {
+			go s.follow(op, e.follower) // in a goroutine whose stack the executor has not enlarged
 			return
 		}
-		if !s.send(frame{kind: frameNext, op: op, payload: p.json}) {
+		if !s.yield(op, p, err) {
+			break
+		}
+	}
+	e.stop()
+	s.end(op)
+}
+
+// prepare reads an operation and refuses it before anything runs.
+func (s *socket) prepare(ctx context.Context, op *operation, params *graphql.RawParams) (*execution, gqlerror.List) {
+	if _, err := s.h.admit(ctx); err != nil {
+		return nil, gqlerror.List{err}
+	}
+	e, errs := s.h.prepare(ctx, params)
+	if errs != nil || e.kind() != ast.Subscription {
+		return e, errs
+	}
+	if op.counted = s.h.streams.subscribe(s); !op.counted {
+		return nil, gqlerror.List{failure(codeRateLimited, "more than %d subscriptions at a time", s.h.limits.Subscriptions)}
+	}
+	return e, nil
+}
+
+// follow sends what a subscription yields from its source.
+func (s *socket) follow(op *operation, f *follower) {
+	defer s.end(op)
+	defer f.stop()
+	for {
+		if p, err := f.next(); !s.yield(op, p, err) {
 			return
 		}
 	}
-	s.send(frame{kind: frameComplete, op: op})
+}
+
+// yield sends one payload, or says that there is none any more: after "error" nothing follows, else "complete" does. It
+// reports whether there is any use in going on.
+func (s *socket) yield(op *operation, p payload, err error) bool {
+	switch {
+	case err == nil && !p.refused:
+		return s.deliver(frame{kind: frameNext, op: op, payload: p.json})
+	case err == nil:
+		s.deliver(frame{kind: frameError, op: op, payload: p.json})
+	case ended(err):
+		s.deliver(frame{kind: frameComplete, op: op})
+	default:
+		s.close(closeTryAgain, "Try again later")
+	}
+	return false
+}
+
+// end gives back what subscribe took.
+func (s *socket) end(op *operation) {
+	op.cancel()
+	if op.counted {
+		s.h.streams.unsubscribe(s)
+	}
+	s.running.Done()
 }

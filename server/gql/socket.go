@@ -45,7 +45,7 @@ func (h *Handler) serveSocket(w http.ResponseWriter, r *http.Request) {
 		(answer{w: w, media: mediaJSON}).unavailable(failure(codeRateLimited, "too many open streams"))
 		return
 	}
-	conn, err := h.upgrader.Upgrade(w, r, nil)
+	conn, err := h.upgrader.Upgrade(eagerHijacker{w}, r, nil)
 	if err != nil {
 		h.streams.release()
 		return // Upgrade has answered

@@ -3,6 +3,7 @@ package gql
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -36,25 +37,47 @@ func (h *Handler) serveEvents(a answer, e *execution) {
 		return
 	}
 	defer h.streams.remove(s)
-	h.streams.identify(s, s.ctx)
+	if !h.streams.identify(s, s.ctx) {
+		a.limited(h.limits.AliveEvery, failure(codeRateLimited, "more than %d connections at a time", h.limits.CallerStreams))
+		return
+	}
 
 	e.ctx = s.ctx
 	events := make(chan payload)
 	go func() {
 		defer close(events)
 		defer e.stop()
-		for p, ok := e.payload(); ok; p, ok = e.payload() {
-			select {
-			case events <- p:
-			case <-s.ctx.Done():
-				return
-			}
+		s.produce(events, e.payload)
+		if e.follower != nil {
+			defer e.follower.stop()
+			s.produce(events, e.follower.next)
 		}
 	}()
 	s.open()
 	s.send(events)
 	s.cancel()
 	for range events { // wait for the resolvers, for the request's context and response end with the handler
+	}
+}
+
+// produce makes payloads until there are no more. Where there are, but not here, it cancels, so that the client comes back.
+func (s *eventStream) produce(events chan<- payload, next func() (payload, error)) {
+	for {
+		p, err := next()
+		if err != nil && !errors.Is(err, errFollow) && !ended(err) {
+			s.cancel()
+		}
+		if err != nil {
+			return
+		}
+		select {
+		case events <- p:
+		case <-s.ctx.Done():
+			return
+		}
+		if p.refused {
+			return
+		}
 	}
 }
 

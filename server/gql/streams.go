@@ -16,36 +16,46 @@ type stream interface {
 
 // vitals is what the registry knows of a stream.
 type vitals struct {
-	ctx      context.Context // from Authenticate; nil before
-	ping     time.Time       // when it is due
-	alive    time.Time       // when it is due
-	checking bool            // Alive is being asked
+	ping   time.Time // when it is due
+	caller *caller   // nil before it is known
+}
+
+// caller is somebody with streams: they are counted together, and Alive is asked once for all.
+type caller struct {
+	name          string
+	ctx           context.Context // from Authenticate, of one of the streams
+	streams       int
+	subscriptions int       // on its sockets
+	alive         time.Time // when it is due
+	checking      bool      // Alive is being asked
 }
 
 // streams is the registry of what is open. One goroutine, which runs only while something is, sends all pings and asks
 // Alive: a timer for each socket would cost more than the socket.
 type streams struct {
-	limit      int
-	pingEvery  time.Duration
-	aliveEvery time.Duration
-	isAlive    func(context.Context) error
+	limits  *Limits
+	isAlive func(context.Context) error
+	nameOf  func(context.Context) string
 
 	mu       sync.Mutex
 	open     map[stream]*vitals
-	reserved int // places of streams that are about to open
+	callers  map[string]*caller
+	nameless map[*caller]bool // those whom nobody tells apart have one stream each
+	reserved int              // places of streams that are about to open
 	beating  bool
 	closed   bool
 	empty    chan struct{} // closed when closed and nothing is open
 }
 
-func newStreams(l Limits, alive func(context.Context) error) *streams {
+func newStreams(l *Limits, alive func(context.Context) error, nameOf func(context.Context) string) *streams {
 	return &streams{
-		limit:      l.Streams,
-		pingEvery:  l.PingEvery,
-		aliveEvery: l.AliveEvery,
-		isAlive:    alive,
-		open:       make(map[stream]*vitals),
-		empty:      make(chan struct{}),
+		limits:   l,
+		isAlive:  alive,
+		nameOf:   nameOf,
+		open:     make(map[stream]*vitals),
+		callers:  make(map[string]*caller),
+		nameless: make(map[*caller]bool),
+		empty:    make(chan struct{}),
 	}
 }
 
@@ -54,7 +64,7 @@ func newStreams(l Limits, alive func(context.Context) error) *streams {
 func (s *streams) reserve() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.open)+s.reserved >= s.limit {
+	if s.closed || len(s.open)+s.reserved >= s.limits.Streams {
 		return false
 	}
 	s.reserved++
@@ -75,7 +85,7 @@ func (s *streams) add(c stream) bool {
 	if s.closed {
 		return false
 	}
-	s.open[c] = &vitals{ping: time.Now().Add(s.pingEvery)}
+	s.open[c] = &vitals{ping: time.Now().Add(s.limits.PingEvery)}
 	if !s.beating {
 		s.beating = true
 		go s.beat()
@@ -83,30 +93,76 @@ func (s *streams) add(c stream) bool {
 	return true
 }
 
-// identify makes Alive be asked about c from now on.
-func (s *streams) identify(c stream, ctx context.Context) {
+// identify counts c among its caller's streams, and makes Alive be asked about it from now on. It refuses when the caller
+// has too many.
+func (s *streams) identify(c stream, ctx context.Context) bool {
+	name := s.nameOf(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, ok := s.open[c]
+	if !ok {
+		return true // it is gone
+	}
+	who := s.callers[name]
+	switch {
+	case name == "":
+		who = &caller{}
+		s.nameless[who] = true
+	case who == nil:
+		who = &caller{name: name}
+		s.callers[name] = who
+	case who.streams >= s.limits.CallerStreams:
+		return false
+	}
+	if who.streams++; who.streams == 1 {
+		who.alive = time.Now().Add(s.limits.AliveEvery)
+	}
+	who.ctx = ctx
+	v.caller = who
+	return true
+}
+
+// subscribe counts a subscription on one of its caller's sockets, and refuses one too many. Whoever subscribed unsubscribes.
+func (s *streams) subscribe(c stream) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, ok := s.open[c]
+	if !ok || v.caller.subscriptions >= s.limits.Subscriptions {
+		return false
+	}
+	v.caller.subscriptions++
+	return true
+}
+
+func (s *streams) unsubscribe(c stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if v, ok := s.open[c]; ok {
-		v.ctx = ctx
-		v.alive = time.Now().Add(s.aliveEvery)
+		v.caller.subscriptions--
 	}
 }
 
 func (s *streams) remove(c stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.open[c]; !ok {
+	v, ok := s.open[c]
+	if !ok {
 		return
 	}
 	delete(s.open, c)
+	if v.caller != nil {
+		if v.caller.streams--; v.caller.streams == 0 {
+			delete(s.callers, v.caller.name)
+			delete(s.nameless, v.caller)
+		}
+	}
 	if s.closed && len(s.open) == 0 {
 		close(s.empty)
 	}
 }
 
 func (s *streams) beat() {
-	tick := time.NewTicker(max(min(s.aliveEvery, s.pingEvery)/5, time.Millisecond))
+	tick := time.NewTicker(max(min(s.limits.AliveEvery, s.limits.PingEvery)/5, time.Millisecond))
 	defer tick.Stop()
 	for now := range tick.C {
 		if !s.beatOnce(now) {
@@ -125,31 +181,45 @@ func (s *streams) beatOnce(now time.Time) bool {
 	}
 	for c, v := range s.open {
 		if !now.Before(v.ping) {
-			v.ping = now.Add(s.pingEvery)
+			v.ping = now.Add(s.limits.PingEvery)
 			c.ping()
 		}
-		if s.isAlive != nil && v.ctx != nil && !v.checking && !now.Before(v.alive) {
-			v.checking = true
-			go s.check(c, v)
-		}
+	}
+	for _, who := range s.callers {
+		s.checkIfDue(now, who)
+	}
+	for who := range s.nameless {
+		s.checkIfDue(now, who)
 	}
 	return true
 }
 
-// check asks Alive about one stream. It may take its time: the others are not held up.
-func (s *streams) check(c stream, v *vitals) {
-	ctx, cancel := context.WithTimeout(v.ctx, s.aliveEvery)
+// checkIfDue has Alive asked. The caller holds mu.
+func (s *streams) checkIfDue(now time.Time, who *caller) {
+	if !who.checking && !now.Before(who.alive) {
+		who.checking = true
+		go s.check(context.WithoutCancel(who.ctx), who)
+	}
+}
+
+// check asks Alive about one caller. It may take its time: the others are not held up.
+func (s *streams) check(ctx context.Context, who *caller) {
+	ctx, cancel := context.WithTimeout(ctx, s.limits.AliveEvery)
 	defer cancel()
 	err := s.isAlive(ctx)
 	s.mu.Lock()
-	v.checking = false
-	v.alive = time.Now().Add(s.aliveEvery)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	who.checking = false
+	who.alive = time.Now().Add(s.limits.AliveEvery)
 	if err == nil || errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return
 	}
-	c.close(closeForbidden, "Forbidden")
+	for c, v := range s.open {
+		if v.caller == who {
+			c.close(closeForbidden, "Forbidden")
+		}
+	}
 }
 
 func (s *streams) shutdown(ctx context.Context) error {

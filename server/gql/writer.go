@@ -36,18 +36,42 @@ type frame struct {
 // last reports whether an operation is over with f.
 func (f frame) last() bool { return f.kind == frameError || f.kind == frameComplete }
 
-// send queues a frame, waiting for room when the peer is slow. It reports whether there is any use in going on.
-func (s *socket) send(f frame) bool {
+// send queues a frame of the reader's, waiting for room when the peer is slow.
+func (s *socket) send(f frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.wait(f) {
+		s.push(f)
+	}
+}
+
+// deliver sends an operation's frame, in the caller's goroutine if nobody else is writing. It waits until the operation's
+// last frame is on its way: so what is sent to a slow peer is made when the peer can take it, and a state that has changed
+// meanwhile is sent as it is then. It reports whether there is any use in going on.
+func (s *socket) deliver(f frame) bool {
+	s.mu.Lock()
+	for !s.unwanted(f) && f.op.queued {
+		s.room.Wait()
+	}
+	wanted, write := s.wait(f), false
+	if wanted && !s.gone {
+		s.enqueue(f)
+		f.op.queued = true
+		write, s.writing = !s.writing, true
+	}
+	s.mu.Unlock()
+	if write {
+		s.write()
+	}
+	return wanted
+}
+
+// wait waits for room in the queue, and reports whether f is still wanted then. The caller holds mu.
+func (s *socket) wait(f frame) bool {
 	for !s.unwanted(f) && len(s.queue) > 0 && (len(s.queue) >= s.h.limits.Queue || s.queued+len(f.payload) > maxQueued) {
 		s.room.Wait()
 	}
-	if s.unwanted(f) {
-		return false
-	}
-	s.push(f)
-	return true
+	return !s.unwanted(f)
 }
 
 // unwanted reports whether f must not be sent: the socket is closing, or the client has completed the operation.
@@ -70,13 +94,16 @@ func (s *socket) push(f frame) {
 	if s.gone {
 		return
 	}
-	s.queue = append(s.queue, f)
-	s.queued += len(f.payload)
+	s.enqueue(f)
 	if !s.writing {
 		s.writing = true
-		s.running.Add(1)
-		go s.write()
+		s.running.Go(s.write)
 	}
+}
+
+func (s *socket) enqueue(f frame) {
+	s.queue = append(s.queue, f)
+	s.queued += len(f.payload)
 }
 
 // pop takes the next frame that is still wanted. Operations end here and not when their last frame is queued: a client
@@ -89,6 +116,9 @@ func (s *socket) pop() (f frame, deadline time.Time, ok bool) {
 		s.queue[0] = frame{}
 		s.queue = s.queue[1:]
 		s.queued -= len(f.payload)
+		if f.op != nil {
+			f.op.queued = false
+		}
 		s.room.Broadcast()
 		if f.op != nil && f.op.stopped {
 			continue
@@ -106,9 +136,8 @@ func (s *socket) pop() (f frame, deadline time.Time, ok bool) {
 	return frame{}, time.Time{}, false
 }
 
-// write empties the queue and goes.
+// write empties the queue.
 func (s *socket) write() {
-	defer s.running.Done()
 	buf := scratch.Get().(*bytes.Buffer)
 	defer release(buf)
 	for {

@@ -30,10 +30,10 @@ const firstQuery = `# Paste your API token after "Bearer"
 `;
 
 // What the Headers pane says, made fit to send: "Authorization" spelled as connection_init needs it, whatever its case in the
-// pane, and left out while no token is behind "Bearer", so that a session cookie can do its work.
+// pane, and left out while no token is behind "Bearer", so that a session cookie can do its work; X-Requested-With makes it count.
 function sendable(headers) {
   return Object.fromEntries(
-    Object.entries(headers ?? {})
+    Object.entries({ 'X-Requested-With': 'GraphiQL', ...headers })
       .map(([name, value]) => [name.toLowerCase() === 'authorization' ? 'Authorization' : name, value])
       .filter(([name, value]) => name !== 'Authorization' || !/^\s*(bearer\s*)?$/i.test(value)),
   );

@@ -78,6 +78,9 @@ func (s subscription) Count(ctx context.Context, to int) (<-chan int, error) {
 }
 
 func (s subscription) Messages(ctx context.Context) (<-chan *Message, error) {
+	if answer, ok := ctx.Value(messagesKey{}).(func() <-chan *Message); ok {
+		return answer(), nil
+	}
 	in, out := make(chan Message), make(chan *Message)
 	s.mu.Lock()
 	if s.subscribers == nil {

@@ -86,6 +86,13 @@ func WithLoad(ctx context.Context, load string) context.Context {
 	return context.WithValue(ctx, loadKey{}, load)
 }
 
+type messagesKey struct{}
+
+// WithMessages makes a context in which Subscription.messages answers so.
+func WithMessages(ctx context.Context, answer func() <-chan *Message) context.Context {
+	return context.WithValue(ctx, messagesKey{}, answer)
+}
+
 // ErrFail is the error of every field named fail.
 var ErrFail = errors.New("secret of the resolver")
 

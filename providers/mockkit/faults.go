@@ -1,4 +1,4 @@
-package kolibri
+package mockkit
 
 import (
 	"bytes"
@@ -10,25 +10,30 @@ import (
 	"time"
 )
 
-// Faults makes HTTP calls go wrong, for tests (contract §10.7). The zero value lets everything
-// pass. It is a field of Mock, and can stand before any other handler with Wrap.
+// Faults makes HTTP calls go wrong, for tests. The zero value lets everything pass. It is a field of
+// every mock, and can stand before any other handler with Wrap.
 type Faults struct {
+	// Refusal is the body of a refusal with a status, in the CRM's own shape; nil is {"message": …}.
+	// Set it before the first call.
+	Refusal func(status int) string
+
 	mu     sync.Mutex
 	active []*Fault
 }
 
 // Fault is one thing that goes wrong, for the next calls that match.
 type Fault struct {
-	// Method and Path say which calls match; "" is any. Path is a part of the URL's path, for
-	// example "/ObjectAssignments" or "/connect/token".
+	// Method and Path say which calls match; "" is any. Path is a part of the URL's path.
 	Method, Path string
 	// Times is how many matching calls fail; 0 means one, below 0 all.
 	Times int
 	// After lets so many matching calls pass first.
 	After int
 	Kind  FaultKind
-	// Status is for FaultStatus.
+	// Status is for FaultStatus, FaultStatusAfter and FaultHTML.
 	Status int
+	// Body is what FaultStatus and FaultStatusAfter answer with; "" is the CRM's usual refusal.
+	Body string
 	// RetryAfter is sent as it is, in seconds or as a date; "" sends none.
 	RetryAfter string
 	// Delay is for FaultSlow: before the answer; for FaultDrip: before each byte of it.
@@ -43,7 +48,7 @@ type Fault struct {
 type FaultKind int
 
 const (
-	// FaultStatus refuses with Status, in Kolibri's error shape, and does nothing.
+	// FaultStatus refuses with Status, in the CRM's error shape, and does nothing.
 	FaultStatus FaultKind = iota
 	// FaultHTML is a proxy's error page with status 500 (or Status), and nothing done.
 	FaultHTML
@@ -56,6 +61,8 @@ const (
 	FaultReset
 	// FaultStatusAfter carries the call out and answers with Status nevertheless.
 	FaultStatusAfter
+	// FaultAccepted carries the call out and answers 202 without a body.
+	FaultAccepted
 	// FaultGarbage answers 200 with bytes that are not JSON.
 	FaultGarbage
 	// FaultTruncated carries the call out and answers with the first half of the JSON.
@@ -98,7 +105,7 @@ func (f *Faults) Left() int {
 
 // Wrap puts the faults before a handler.
 func (f *Faults) Wrap(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.serve(w, r, next.ServeHTTP) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.Serve(w, r, next.ServeHTTP) })
 }
 
 // match finds the fault of a call and counts it; nil when there is none.
@@ -106,7 +113,7 @@ func (f *Faults) match(r *http.Request) *Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, fault := range f.active {
-		if fault.Times == 0 || fault.Method != "" && fault.Method != r.Method || !strings.Contains(r.URL.Path, fault.Path) {
+		if fault.Times == 0 || !fault.Matches(r) {
 			continue
 		}
 		if fault.After > 0 {
@@ -122,20 +129,34 @@ func (f *Faults) match(r *http.Request) *Fault {
 	return nil
 }
 
-func (f *Faults) serve(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+// Matches says whether a call is one that the fault is meant for.
+func (f *Fault) Matches(r *http.Request) bool {
+	return (f.Method == "" || f.Method == r.Method) && strings.Contains(r.URL.Path, f.Path)
+}
+
+// Serve lets a call go wrong if a fault is armed for it, and passes it to next otherwise.
+func (f *Faults) Serve(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 	fault := f.match(r)
 	if fault == nil {
 		next(w, r)
 		return
 	}
-	if fault.RetryAfter != "" {
-		w.Header().Set("Retry-After", fault.RetryAfter)
+	if fault.Body == "" && f.Refusal != nil {
+		fault.Body = f.Refusal(fault.Status)
 	}
-	switch fault.Kind {
+	fault.Serve(w, r, next)
+}
+
+// Serve lets a call go wrong, however often the fault was used before.
+func (f *Fault) Serve(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+	if f.RetryAfter != "" {
+		w.Header().Set("Retry-After", f.RetryAfter)
+	}
+	switch f.Kind {
 	case FaultStatus:
-		fault.refuse(w)
+		f.refuse(w)
 	case FaultHTML:
-		status := fault.Status
+		status := f.Status
 		if status == 0 {
 			status = http.StatusInternalServerError
 		}
@@ -143,32 +164,32 @@ func (f *Faults) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte("<!DOCTYPE html><html><head><title>Runtime Error</title></head><body><h1>Server Error in '/' Application.</h1></body></html>"))
 	case FaultGarbage:
-		mockWrite(w, http.StatusOK, []byte("\x00\xff{]not json"))
+		Write(w, http.StatusOK, []byte("\x00\xff{]not json"))
 	case FaultEmpty:
 		w.WriteHeader(http.StatusOK)
 	case FaultRedirect:
-		w.Header().Set("Location", fault.Location)
+		w.Header().Set("Location", f.Location)
 		w.WriteHeader(http.StatusFound)
 	case FaultHuge:
-		size := fault.Size
+		size := f.Size
 		if size == 0 {
 			size = 11 << 20
 		}
-		fault.huge(w, size)
+		f.huge(w, size)
 	default:
-		done := &mockRecorder{code: http.StatusOK, header: http.Header{}}
+		done := &recorder{code: http.StatusOK, header: http.Header{}}
 		next(done, r)
-		fault.spoil(w, r, done)
+		f.spoil(w, r, done)
 	}
 }
 
-// refuse answers with a status in Kolibri's shape: ErrorResponse for 400, HttpError for the others.
+// refuse answers with a status and the words that go with it.
 func (f *Fault) refuse(w http.ResponseWriter) {
-	if f.Status == http.StatusBadRequest {
-		mockWrite(w, f.Status, []byte(`{"errorCode":"Other","message":"Fault.","brokenBusinessRules":{},"requestId":"0HN4K2C9V7T1L:FFFFFFFF"}`))
-		return
+	body := f.Body
+	if body == "" {
+		body = `{"message":` + strconv.Quote(http.StatusText(f.Status)) + `}`
 	}
-	mockWrite(w, f.Status, []byte(`{"message":`+strconv.Quote(http.StatusText(f.Status))+`}`))
+	Write(w, f.Status, []byte(body))
 }
 
 // huge writes a JSON object of size bytes.
@@ -187,7 +208,7 @@ func (f *Fault) huge(w http.ResponseWriter, size int) {
 }
 
 // spoil passes on the answer of a call that was carried out, in its own way.
-func (f *Fault) spoil(w http.ResponseWriter, r *http.Request, done *mockRecorder) {
+func (f *Fault) spoil(w http.ResponseWriter, r *http.Request, done *recorder) {
 	body := done.body.Bytes()
 	copyHead := func() {
 		maps.Copy(w.Header(), done.header)
@@ -198,11 +219,13 @@ func (f *Fault) spoil(w http.ResponseWriter, r *http.Request, done *mockRecorder
 		panic(http.ErrAbortHandler)
 	case FaultStatusAfter:
 		f.refuse(w)
+	case FaultAccepted:
+		w.WriteHeader(http.StatusAccepted)
 	case FaultTruncated:
 		copyHead()
 		_, _ = w.Write(body[:len(body)/2])
 	case FaultSlow:
-		if mockPause(r, f.Delay) {
+		if pause(r, f.Delay) {
 			copyHead()
 			_, _ = w.Write(body)
 		}
@@ -214,26 +237,26 @@ func (f *Fault) spoil(w http.ResponseWriter, r *http.Request, done *mockRecorder
 				return
 			}
 			_ = out.Flush() // where it is not supported, the bytes come together
-			if !mockPause(r, f.Delay) {
+			if !pause(r, f.Delay) {
 				return
 			}
 		}
 	}
 }
 
-// mockRecorder keeps an answer.
-type mockRecorder struct {
+// recorder keeps an answer.
+type recorder struct {
 	code   int
 	header http.Header
 	body   bytes.Buffer
 }
 
-func (r *mockRecorder) Header() http.Header         { return r.header }
-func (r *mockRecorder) WriteHeader(code int)        { r.code = code }
-func (r *mockRecorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(code int)        { r.code = code }
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 
-// mockPause waits, unless the client goes away first.
-func mockPause(r *http.Request, d time.Duration) bool {
+// pause waits, unless the client goes away first.
+func pause(r *http.Request, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -55,6 +55,9 @@ func setup(t testing.TB) *bundle {
 		})
 		return err
 	})
+	if err == nil {
+		err = d.Prune(t.Context(), b.portal.ID, b.portal.ID) // so that nothing is due by itself
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,6 @@ var dutch = joined(map[string]string{
 	"the URL has another host than the API base URL":                                       "de URL heeft een andere server dan de API-basis-URL",
 	"the URL has another port than the API base URL":                                       "de URL heeft een andere poort dan de API-basis-URL",
 	"the URL does not lie below the API base URL":                                          "de URL ligt niet onder de API-basis-URL",
-	"another run is under way":                                                             "er loopt al een andere synchronisatie",
 	"the URL must end before #":                                                            "de URL moet ophouden voor #",
 	"the URL must end before ? and #":                                                      "de URL moet ophouden voor ? en #",
 	"the URL's path must be plain, without percent signs, semicolons and steps such as ..": "het pad van de URL moet eenvoudig zijn, zonder procenttekens, puntkomma's en stappen als ..",

@@ -76,22 +76,36 @@ func openOfficeOf(t *testing.T, k kind) *office {
 }
 
 func (o *office) serve(w http.ResponseWriter, r *http.Request) {
-	o.mu.Lock()
-	respell := o.respell[r.URL.Query().Get("id")]
-	o.mu.Unlock()
+	respell := o.respelling(r)
 	if respell == nil {
 		o.crm().ServeHTTP(w, r)
 		return
 	}
 	answer := httptest.NewRecorder()
 	o.crm().ServeHTTP(answer, r)
-	var said map[string]map[string]any
+	var said map[string]any
 	_ = json.Unmarshal(answer.Body.Bytes(), &said) // the mock's own JSON
-	for _, entity := range said {
-		respell(entity)
+	entity := said
+	if len(said) == 1 { // the object stands in another: {"objectAssignment": {…}}
+		for _, inner := range said {
+			entity, _ = inner.(map[string]any)
+		}
 	}
+	respell(entity)
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(said)
+}
+
+// respelling is how the answer to a read of one object is changed; nil when it is not.
+func (o *office) respelling(r *http.Request) func(map[string]any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for object, respell := range o.respell {
+		if r.URL.Query().Get("id") == object || strings.HasSuffix(r.URL.Path, "/"+object) {
+			return respell
+		}
+	}
+	return nil
 }
 
 // respells changes what every read of an object answers from now on.

@@ -24,7 +24,7 @@ var spoiled = map[string][]string{
 	"Float":    {`-1e300`, `1e300`, `181.5`},
 	"Decimal":  {`"-1"`, `"1e999"`, `"NaN"`, `"veel"`, `""`, `1`},
 	"DateTime": {`"gisteren"`, `"2026-13-41T25:00:00Z"`},
-	"JSON":     {`{apiBaseUrl: 12}`, `{noSuchSetting: "x"}`, `"x"`, `[1]`, `{apiBaseUrl: "http://169.254.169.254"}`, `{clientSecret: "a\u0000b"}`},
+	"JSON":     {`{apiBaseUrl: 12}`, `{noSuchSetting: "x"}`, `"x"`, `[1]`, `{apiBaseUrl: "http://127.0.0.1:1"}`, `{clientSecret: "a\u0000b"}`},
 }
 
 // quiet waits until nothing of the portal changes any more, and gives its checksum.

@@ -53,6 +53,10 @@ const (
 	MessageRefresh MessageKind = "REFRESH"
 	// MessageRevoked says that the office took its consent back.
 	MessageRevoked MessageKind = "REVOKED"
+	// MessageTargets says that the agendas of the CRM changed: one came, went or has a new name.
+	MessageTargets MessageKind = "TARGETS"
+	// MessageAgendaItem says that the agenda item Ref.ID changed.
+	MessageAgendaItem MessageKind = "AGENDA_ITEM"
 )
 
 // Message is one notification inside a delivery: a hint that something changed.

@@ -13,7 +13,11 @@ const (
 	CheckFilters    DiagnosticCheck = "FILTERS_MATCH"
 	CheckWebhook    DiagnosticCheck = "WEBHOOK_RECEIVED"
 	CheckAgenda     DiagnosticCheck = "AGENDA_ENABLED"
+	CheckTargets    DiagnosticCheck = "AGENDA_TARGETS_FOUND"
+	CheckLinks      DiagnosticCheck = "SCHEDULES_LINKED"
 	CheckOutbound   DiagnosticCheck = "OUTBOUND_ENABLED"
+	CheckWriteBack  DiagnosticCheck = "WRITE_BACK_HEALTHY"
+	CheckDevMode    DiagnosticCheck = "DEV_MODE_OFF"
 	CheckMock       DiagnosticCheck = "MOCK_OFF"
 )
 

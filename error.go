@@ -41,6 +41,9 @@ type Error struct {
 	Text string
 	// RetryAfter is how long to wait before the next try; 0 when nobody said.
 	RetryAfter time.Duration
+	// Lost: the answer of a CRM got lost, so what was asked for may have been done, or be done yet. It
+	// says nothing about a call that only reads.
+	Lost bool
 	// Err is the cause, for the log only; may be nil.
 	Err error
 }
@@ -99,6 +102,12 @@ const (
 	CodeSyncAlreadyRunning  UserErrorCode = "SYNC_ALREADY_RUNNING"
 	CodeNothingToApprove    UserErrorCode = "NOTHING_TO_APPROVE"
 	CodeStalePreview        UserErrorCode = "STALE_PREVIEW"
+	CodeMedewerkerRequired  UserErrorCode = "MEDEWERKER_REQUIRED"
+	CodeTargetUnavailable   UserErrorCode = "TARGET_UNAVAILABLE"
+	CodeNotParentSchedule   UserErrorCode = "NOT_PARENT_SCHEDULE"
+	CodeDevModeOff          UserErrorCode = "DEV_MODE_OFF"
+	CodeNothingToRetry      UserErrorCode = "NOTHING_TO_RETRY"
+	CodeNothingToResolve    UserErrorCode = "NOTHING_TO_RESOLVE"
 )
 
 // UserError is one refusal: what is wrong, in words for the person, and where in the input.

@@ -31,6 +31,19 @@ const (
 	DeliveryReceived    ActivityType = "DELIVERY_RECEIVED"
 	DeliveryRejected    ActivityType = "DELIVERY_REJECTED"
 	DeliveryFailed      ActivityType = "DELIVERY_FAILED"
+
+	ScheduleCreated      ActivityType = "SCHEDULE_CREATED"
+	ScheduleLinked       ActivityType = "SCHEDULE_LINKED"
+	ScheduleDisconnected ActivityType = "SCHEDULE_DISCONNECTED"
+	AppointmentCreated   ActivityType = "APPOINTMENT_CREATED"
+	AppointmentUpdated   ActivityType = "APPOINTMENT_UPDATED"
+	// AppointmentEnded is its cancellation.
+	AppointmentEnded         ActivityType = "APPOINTMENT_CANCELLED"
+	WriteBackSent            ActivityType = "WRITE_BACK_SENT"
+	WriteBackFailedActivity  ActivityType = "WRITE_BACK_FAILED"
+	WriteBackSkippedActivity ActivityType = "WRITE_BACK_SKIPPED"
+	WriteBackDrifted         ActivityType = "WRITE_BACK_DRIFTED"
+	DriftResolved            ActivityType = "DRIFT_RESOLVED"
 )
 
 // Activity is one line of a portal's log. It is stored as type and parameters and worded when read.

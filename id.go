@@ -22,6 +22,11 @@ const (
 	MediaNode       NodeKind = "media"
 	DeliveryNode    NodeKind = "delivery"
 	ActivityNode    NodeKind = "activity"
+
+	ScheduleNode     NodeKind = "schedule"
+	ScheduleLinkNode NodeKind = "schedulelink"
+	AgendaTargetNode NodeKind = "agendatarget"
+	AppointmentNode  NodeKind = "appointment"
 )
 
 // NewID makes a UUIDv7: unique without the database, and ordered by time in its indexes.

@@ -87,6 +87,9 @@ func (i *Integration) Parked() bool {
 // ReadsListings says whether listings may be fetched now.
 func (i *Integration) ReadsListings() bool { return i.Enabled && i.Domains.Listings }
 
+// ReadsAgenda says whether the CRM's agenda may be read now.
+func (i *Integration) ReadsAgenda() bool { return i.Enabled && i.Domains.Agenda }
+
 // SettingKind is the kind of input a setting is edited with, and the shape of its value: a list of
 // strings for SettingList, a boolean for SettingToggle, a string for the others.
 type SettingKind string
@@ -153,8 +156,13 @@ type Setting struct {
 // SyncDomain is what a run reads.
 type SyncDomain string
 
-// SyncListings reads the CRM's objects.
-const SyncListings SyncDomain = "LISTINGS"
+// What can be read.
+const (
+	// SyncListings reads the CRM's objects.
+	SyncListings SyncDomain = "LISTINGS"
+	// SyncAgenda reads the CRM's agendas, that schedules can be linked with.
+	SyncAgenda SyncDomain = "AGENDA"
+)
 
 // SyncTrigger is why a run was started.
 type SyncTrigger string
@@ -255,6 +263,8 @@ type SyncStatus struct {
 	LastFailure       *SyncFailure
 	ItemCounts        ItemCounts
 	PendingDeliveries int
+	// PendingWriteBacks counts the appointments that wait to be written to the CRM.
+	PendingWriteBacks int
 }
 
 // SyncFailure is the latest run that failed.
@@ -281,7 +291,7 @@ func (s *SyncStatus) Summarise(i *Integration) SyncState {
 		return SyncDisabled
 	case i.Connection.State != ConnectionOK && i.Connection.State != Unchecked:
 		return SyncFailing
-	case len(s.ActiveRuns) > 0 || s.PendingDeliveries > 0:
+	case len(s.ActiveRuns) > 0 || s.PendingDeliveries > 0 || s.PendingWriteBacks > 0:
 		return Syncing
 	case failedLast || s.ItemCounts.Failed > 0:
 		return SyncDegraded

@@ -11,8 +11,9 @@ import (
 type Bell struct {
 	Job      JobKind
 	PortalID uuid.UUID
-	// ID is the integration for ReadInbox, FetchItems and RenewMapping, the run for ContinueRun, the
-	// portal itself for CopyMedia, CollectMedia and Prune.
+	// ID is the integration for ReadInbox, FetchItems, RenewMapping, PushAppointments and
+	// CleanSmokeTests, the run for ContinueRun and SyncTargets, the portal itself for CopyMedia,
+	// CollectMedia and Prune.
 	ID uuid.UUID
 }
 
@@ -32,6 +33,12 @@ const (
 	CopyMedia JobKind = "media:copy"
 	// CollectMedia deletes the copies that no medium of the portal refers to.
 	CollectMedia JobKind = "media:collect"
+	// PushAppointments writes what is due to the agenda of an integration's CRM.
+	PushAppointments JobKind = "appointments:push"
+	// SyncTargets goes on with a run that reads a CRM's agendas.
+	SyncTargets JobKind = "targets:sync"
+	// CleanSmokeTests removes what smoke tests that broke off left in an integration's CRM.
+	CleanSmokeTests JobKind = "smoke:clean"
 	// Prune forgets what a portal need not keep any longer.
 	Prune JobKind = "portal:prune"
 )

@@ -2,6 +2,7 @@ package sparki
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -85,4 +86,16 @@ func (f ActivityFilter) Match(a *Activity) bool {
 		}
 	}
 	return false
+}
+
+// AppointmentFilter says which appointments to list; nil and "" mean all.
+type AppointmentFilter struct {
+	ScheduleID     *uuid.UUID
+	ProjectID      *uuid.UUID
+	Status         *AppointmentStatus
+	WriteBackState *WriteBackState
+	// From and To bound the period that an appointment touches.
+	From, To *time.Time
+	// Search matches the customer, the location and the notes.
+	Search string
 }

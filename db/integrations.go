@@ -35,7 +35,7 @@ func (d *DB) Integration(ctx context.Context, portal, id uuid.UUID) (*sparki.Int
 // LockIntegration reads one integration and keeps others from changing it until the transaction ends.
 func (tx *Tx) LockIntegration(ctx context.Context, id uuid.UUID) (*sparki.Integration, error) {
 	return collectOne(ctx, tx.Tx, scanIntegration,
-		`select `+integrationColumns+` from integrations where portal_id = $1 and id = $2 for update`, tx.portal, id)
+		`select `+integrationColumns+` from integrations where portal_id = $1 and id = $2 for no key update`, tx.portal, id)
 }
 
 // ShareIntegration reads one integration and keeps others from changing it, but not from reading it,
@@ -136,7 +136,7 @@ func (tx *Tx) SetEnabled(ctx context.Context, id uuid.UUID, enabled bool) error 
 func (tx *Tx) SetConnection(ctx context.Context, id uuid.UUID, c sparki.Connection) (changed bool, err error) {
 	return collectOne(ctx, tx.Tx, pgx.RowTo[bool], `
 		update integrations i set connection_state = $3, connection_checked_at = $4, connection_problem = $5
-		from (select * from integrations where portal_id = $1 and id = $2 for update) o
+		from (select * from integrations where portal_id = $1 and id = $2 for no key update) o
 		where i.portal_id = o.portal_id and i.id = o.id
 		returning (o.connection_state, o.connection_problem) is distinct from ($3, $5)`,
 		tx.portal, id, c.State, c.CheckedAt, c.Problem)

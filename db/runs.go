@@ -241,6 +241,12 @@ func (d *DB) RunSummary(ctx context.Context, portal, integration uuid.UUID) (act
 	return active, succeeded, failure, err
 }
 
+// HasSucceeded says whether a run of this domain ever succeeded.
+func (d *DB) HasSucceeded(ctx context.Context, portal, integration uuid.UUID, domain sparki.SyncDomain) (bool, error) {
+	return one(ctx, d, portal, pgx.RowTo[bool], `
+		select exists (select from sync_runs where portal_id = $1 and integration_id = $2 and domain = $3 and state = 'SUCCEEDED')`, portal, integration, domain)
+}
+
 // RunsByID reads these runs. Ids without a run are left out.
 func (d *DB) RunsByID(ctx context.Context, portal uuid.UUID, ids []uuid.UUID) ([]*sparki.SyncRun, error) {
 	return query(ctx, d, portal, scanRun, `select `+runColumns+` from sync_runs where portal_id = $1 and id = any($2)`, portal, ids)

@@ -49,7 +49,9 @@ type hub struct {
 	grown    chan struct{}                        // closed when head moves
 	looked   chan struct{}                        // closed at the next look
 	statuses func() ([]*sparki.SyncStatus, error) // since the latest look, read once for all followers
-	states   map[uuid.UUID]*sparki.SyncStatus     // as they were read last
+	// appointments that changed of late, read once for all followers since the latest look.
+	appointments func() ([]*sparki.Appointment, error)
+	states       map[uuid.UUID]*sparki.SyncStatus // as they were read last
 
 	filling sync.Mutex // one at a time reads further back
 }
@@ -64,7 +66,7 @@ func (f *Feed) join(portal uuid.UUID) (h *hub, leave func()) {
 	h = f.hubs[portal]
 	if h == nil {
 		ctx, stop := context.WithCancel(context.Background())
-		h = &hub{feed: f, portal: portal, stop: stop, head: -1, grown: make(chan struct{}), looked: make(chan struct{}), states: map[uuid.UUID]*sparki.SyncStatus{}}
+		h = &hub{feed: f, portal: portal, stop: stop, head: -1, grown: make(chan struct{}), looked: make(chan struct{}), appointments: f.appointmentsOnce(portal), states: map[uuid.UUID]*sparki.SyncStatus{}}
 		h.statuses = h.statusesOnce()
 		f.hubs[portal] = h
 		go h.run(ctx)
@@ -135,7 +137,7 @@ func (h *hub) look(ctx context.Context) error {
 	if h.recent = append(h.recent, fresh...); len(h.recent) > remember {
 		h.recent = append([]*sparki.Activity(nil), h.recent[len(h.recent)-remember:]...)
 	}
-	h.statuses = h.statusesOnce()
+	h.statuses, h.appointments = h.statusesOnce(), h.feed.appointmentsOnce(h.portal)
 	close(h.looked)
 	h.looked = make(chan struct{})
 	return nil

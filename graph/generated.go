@@ -32,6 +32,10 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	Activity() ActivityResolver
 	ActivityConnection() ActivityConnectionResolver
+	AgendaSmokeTestStep() AgendaSmokeTestStepResolver
+	AgendaTarget() AgendaTargetResolver
+	Appointment() AppointmentResolver
+	AppointmentConnection() AppointmentConnectionResolver
 	Connection() ConnectionResolver
 	Diagnostic() DiagnosticResolver
 	Integration() IntegrationResolver
@@ -41,6 +45,8 @@ type ResolverRoot interface {
 	ProjectLink() ProjectLinkResolver
 	ProjectMedia() ProjectMediaResolver
 	Query() QueryResolver
+	Schedule() ScheduleResolver
+	ScheduleLink() ScheduleLinkResolver
 	SettingField() SettingFieldResolver
 	Subscription() SubscriptionResolver
 	SyncFailure() SyncFailureResolver
@@ -53,7 +59,10 @@ type ResolverRoot interface {
 	UserError() UserErrorResolver
 	WebhookDelivery() WebhookDeliveryResolver
 	WebhookDeliveryConnection() WebhookDeliveryConnectionResolver
+	WriteBack() WriteBackResolver
+	WriteBackGate() WriteBackGateResolver
 	ActivityFilter() ActivityFilterResolver
+	AppointmentFilter() AppointmentFilterResolver
 	SyncedItemFilter() SyncedItemFilterResolver
 }
 
@@ -102,6 +111,62 @@ type ComplexityRoot struct {
 		Street              func(childComplexity int) int
 	}
 
+	AgendaSmokeTest struct {
+		Steps     func(childComplexity int) int
+		Succeeded func(childComplexity int) int
+	}
+
+	AgendaSmokeTestStep struct {
+		Action     func(childComplexity int) int
+		DurationMs func(childComplexity int) int
+		ExternalID func(childComplexity int) int
+		Message    func(childComplexity int) int
+		Succeeded  func(childComplexity int) int
+	}
+
+	AgendaTarget struct {
+		AfdelingCode func(childComplexity int) int
+		Available    func(childComplexity int) int
+		ExternalID   func(childComplexity int) int
+		Integration  func(childComplexity int) int
+		Kind         func(childComplexity int) int
+		MedewerkerID func(childComplexity int) int
+		Name         func(childComplexity int) int
+		NodeID       func(childComplexity int) int
+	}
+
+	Appointment struct {
+		CreatedAt func(childComplexity int) int
+		Customer  func(childComplexity int) int
+		EndsAt    func(childComplexity int) int
+		Location  func(childComplexity int) int
+		NodeID    func(childComplexity int) int
+		Notes     func(childComplexity int) int
+		Project   func(childComplexity int) int
+		Schedule  func(childComplexity int) int
+		StartsAt  func(childComplexity int) int
+		Status    func(childComplexity int) int
+		UpdatedAt func(childComplexity int) int
+		WriteBack func(childComplexity int) int
+	}
+
+	AppointmentConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AppointmentEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	AppointmentPayload struct {
+		Appointment func(childComplexity int) int
+		UserErrors  func(childComplexity int) int
+	}
+
 	Connection struct {
 		CheckedAt func(childComplexity int) int
 		Problem   func(childComplexity int) int
@@ -111,6 +176,12 @@ type ComplexityRoot struct {
 	Coordinates struct {
 		Latitude  func(childComplexity int) int
 		Longitude func(childComplexity int) int
+	}
+
+	Customer struct {
+		Email func(childComplexity int) int
+		Name  func(childComplexity int) int
+		Phone func(childComplexity int) int
 	}
 
 	DetailRow struct {
@@ -134,22 +205,24 @@ type ComplexityRoot struct {
 	}
 
 	Integration struct {
-		Connection  func(childComplexity int) int
-		CreatedAt   func(childComplexity int) int
-		Deliveries  func(childComplexity int, filter *WebhookDeliveryFilter, first *int, after *string) int
-		Diagnostics func(childComplexity int) int
-		Domains     func(childComplexity int) int
-		Enabled     func(childComplexity int) int
-		MappingGaps func(childComplexity int) int
-		Mock        func(childComplexity int) int
-		NodeID      func(childComplexity int) int
-		Provider    func(childComplexity int) int
-		Settings    func(childComplexity int) int
-		SyncRuns    func(childComplexity int, first *int, after *string) int
-		SyncStatus  func(childComplexity int) int
-		SyncedItems func(childComplexity int, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) int
-		UpdatedAt   func(childComplexity int) int
-		WebhookURL  func(childComplexity int) int
+		AgendaTargets func(childComplexity int) int
+		Connection    func(childComplexity int) int
+		CreatedAt     func(childComplexity int) int
+		Deliveries    func(childComplexity int, filter *WebhookDeliveryFilter, first *int, after *string) int
+		Diagnostics   func(childComplexity int) int
+		Domains       func(childComplexity int) int
+		Enabled       func(childComplexity int) int
+		MappingGaps   func(childComplexity int) int
+		Mock          func(childComplexity int) int
+		NodeID        func(childComplexity int) int
+		Provider      func(childComplexity int) int
+		ScheduleLinks func(childComplexity int) int
+		Settings      func(childComplexity int) int
+		SyncRuns      func(childComplexity int, first *int, after *string) int
+		SyncStatus    func(childComplexity int) int
+		SyncedItems   func(childComplexity int, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) int
+		UpdatedAt     func(childComplexity int) int
+		WebhookURL    func(childComplexity int) int
 	}
 
 	LinkPreview struct {
@@ -198,20 +271,29 @@ type ComplexityRoot struct {
 	Mutation struct {
 		AddProjectMedia       func(childComplexity int, projectID string, input ProjectMediaInput) int
 		ApproveDeactivations  func(childComplexity int, syncRunID string, approve bool) int
+		CancelAppointment     func(childComplexity int, appointmentID string) int
 		CancelSync            func(childComplexity int, syncRunID string) int
 		CheckConnection       func(childComplexity int, integrationID string) int
+		CreateAppointment     func(childComplexity int, input AppointmentInput) int
 		CreateProject         func(childComplexity int, input ProjectInput) int
+		CreateSchedule        func(childComplexity int, input ScheduleInput) int
 		DisconnectProject     func(childComplexity int, projectID string) int
+		DisconnectSchedule    func(childComplexity int, scheduleLinkID string) int
 		ImportSyncedItem      func(childComplexity int, syncedItemID string) int
 		LinkProject           func(childComplexity int, projectID string, syncedItemID string, previewToken *string) int
+		LinkSchedule          func(childComplexity int, input LinkScheduleInput) int
 		RemoveProjectMedia    func(childComplexity int, mediaID string) int
 		ReplayDelivery        func(childComplexity int, deliveryID string) int
 		ResetProjectFields    func(childComplexity int, projectID string, fields []sparki.ProjectField) int
-		ReviewProject         func(childComplexity int, projectID string, decision sparki.ReviewDecision) int
+		ResolveDrift          func(childComplexity int, appointmentID string, keep sparki.DriftSide) int
+		RetryWriteBack        func(childComplexity int, appointmentID string) int
+		ReviewProject         func(childComplexity int, projectID string, decision sparki.ReviewDecision, cancelAppointments *bool) int
+		RunAgendaSmokeTest    func(childComplexity int, integrationID string) int
 		SaveIntegration       func(childComplexity int, input SaveIntegrationInput) int
 		SetIntegrationEnabled func(childComplexity int, integrationID string, enabled bool) int
 		SetProjectLifecycle   func(childComplexity int, projectID string, lifecycle sparki.ProjectLifecycle) int
 		StartSync             func(childComplexity int, integrationID string, domain sparki.SyncDomain) int
+		UpdateAppointment     func(childComplexity int, appointmentID string, input AppointmentPatch) int
 		UpdateProject         func(childComplexity int, projectID string, input ProjectInput) int
 	}
 
@@ -256,6 +338,7 @@ type ComplexityRoot struct {
 		Thumbnail              func(childComplexity int) int
 		Title                  func(childComplexity int) int
 		TransactionType        func(childComplexity int) int
+		UpcomingAppointments   func(childComplexity int) int
 		UpdatedAt              func(childComplexity int) int
 	}
 
@@ -320,14 +403,17 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		Activity     func(childComplexity int, filter *sparki.ActivityFilter, first *int, after *string) int
-		AddOns       func(childComplexity int) int
-		Integrations func(childComplexity int) int
-		LinkPreview  func(childComplexity int, projectID string, syncedItemID string) int
-		Node         func(childComplexity int, id string) int
-		Projects     func(childComplexity int, filter *sparki.ProjectFilter, orderBy *ProjectOrder, first *int, after *string) int
-		SyncedItems  func(childComplexity int, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) int
-		Viewer       func(childComplexity int) int
+		Activity      func(childComplexity int, filter *sparki.ActivityFilter, first *int, after *string) int
+		AddOns        func(childComplexity int) int
+		Appointments  func(childComplexity int, filter *sparki.AppointmentFilter, first *int, after *string) int
+		Integrations  func(childComplexity int) int
+		LinkPreview   func(childComplexity int, projectID string, syncedItemID string) int
+		Node          func(childComplexity int, id string) int
+		Projects      func(childComplexity int, filter *sparki.ProjectFilter, orderBy *ProjectOrder, first *int, after *string) int
+		ScheduleLinks func(childComplexity int, integrationID *string) int
+		Schedules     func(childComplexity int) int
+		SyncedItems   func(childComplexity int, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) int
+		Viewer        func(childComplexity int) int
 	}
 
 	ReplayDeliveryPayload struct {
@@ -335,9 +421,43 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	RunAgendaSmokeTestPayload struct {
+		SmokeTest  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	SaveIntegrationPayload struct {
 		Integration func(childComplexity int) int
 		UserErrors  func(childComplexity int) int
+	}
+
+	Schedule struct {
+		Link    func(childComplexity int) int
+		Name    func(childComplexity int) int
+		NodeID  func(childComplexity int) int
+		Parent  func(childComplexity int) int
+		Project func(childComplexity int) int
+	}
+
+	ScheduleLink struct {
+		AfdelingCode func(childComplexity int) int
+		AgendaTarget func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Integration  func(childComplexity int) int
+		MedewerkerID func(childComplexity int) int
+		NodeID       func(childComplexity int) int
+		Schedule     func(childComplexity int) int
+	}
+
+	ScheduleLinkPayload struct {
+		Schedule     func(childComplexity int) int
+		ScheduleLink func(childComplexity int) int
+		UserErrors   func(childComplexity int) int
+	}
+
+	SchedulePayload struct {
+		Schedule   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Setting struct {
@@ -364,8 +484,9 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		Activity          func(childComplexity int, after *string, filter *sparki.ActivityFilter) int
-		SyncStatusChanged func(childComplexity int, integrationID *string) int
+		Activity           func(childComplexity int, after *string, filter *sparki.ActivityFilter) int
+		AppointmentChanged func(childComplexity int, scheduleID *string) int
+		SyncStatusChanged  func(childComplexity int, integrationID *string) int
 	}
 
 	SyncDomains struct {
@@ -417,6 +538,7 @@ type ComplexityRoot struct {
 		LastFailure       func(childComplexity int) int
 		LastSucceededAt   func(childComplexity int) int
 		PendingDeliveries func(childComplexity int) int
+		PendingWriteBacks func(childComplexity int) int
 		State             func(childComplexity int) int
 	}
 
@@ -518,6 +640,24 @@ type ComplexityRoot struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
 	}
+
+	WriteBack struct {
+		Action     func(childComplexity int) int
+		Attempts   func(childComplexity int) int
+		Drift      func(childComplexity int) int
+		ExternalID func(childComplexity int) int
+		Gates      func(childComplexity int) int
+		Message    func(childComplexity int) int
+		Reason     func(childComplexity int) int
+		State      func(childComplexity int) int
+		SyncedAt   func(childComplexity int) int
+	}
+
+	WriteBackGate struct {
+		Gate   func(childComplexity int) int
+		Open   func(childComplexity int) int
+		Remedy func(childComplexity int) int
+	}
 }
 
 // endregion ***************************** api!.gotpl *****************************
@@ -534,6 +674,19 @@ type ActivityResolver interface {
 }
 type ActivityConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *ActivityConnection) (int, error)
+}
+type AgendaSmokeTestStepResolver interface {
+	Message(ctx context.Context, obj *sparki.AgendaSmokeTestStep) (*string, error)
+}
+type AgendaTargetResolver interface {
+	Integration(ctx context.Context, obj *sparki.AgendaTarget) (*sparki.Integration, error)
+}
+type AppointmentResolver interface {
+	Schedule(ctx context.Context, obj *sparki.Appointment) (*sparki.Schedule, error)
+	Project(ctx context.Context, obj *sparki.Appointment) (*sparki.Project, error)
+}
+type AppointmentConnectionResolver interface {
+	TotalCount(ctx context.Context, obj *AppointmentConnection) (int, error)
 }
 type ConnectionResolver interface {
 	Problem(ctx context.Context, obj *sparki.Connection) (*string, error)
@@ -553,6 +706,8 @@ type IntegrationResolver interface {
 	SyncedItems(ctx context.Context, obj *sparki.Integration, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) (*SyncedItemConnection, error)
 	MappingGaps(ctx context.Context, obj *sparki.Integration) ([]*sparki.MappingGapCount, error)
 	Deliveries(ctx context.Context, obj *sparki.Integration, filter *WebhookDeliveryFilter, first *int, after *string) (*WebhookDeliveryConnection, error)
+	AgendaTargets(ctx context.Context, obj *sparki.Integration) ([]*sparki.AgendaTarget, error)
+	ScheduleLinks(ctx context.Context, obj *sparki.Integration) ([]*sparki.ScheduleLink, error)
 	Diagnostics(ctx context.Context, obj *sparki.Integration) ([]*sparki.Diagnostic, error)
 }
 type MutationResolver interface {
@@ -570,9 +725,18 @@ type MutationResolver interface {
 	UpdateProject(ctx context.Context, projectID string, input ProjectInput) (*ProjectPayload, error)
 	ResetProjectFields(ctx context.Context, projectID string, fields []sparki.ProjectField) (*ProjectPayload, error)
 	SetProjectLifecycle(ctx context.Context, projectID string, lifecycle sparki.ProjectLifecycle) (*ProjectPayload, error)
-	ReviewProject(ctx context.Context, projectID string, decision sparki.ReviewDecision) (*ProjectPayload, error)
+	ReviewProject(ctx context.Context, projectID string, decision sparki.ReviewDecision, cancelAppointments *bool) (*ProjectPayload, error)
 	AddProjectMedia(ctx context.Context, projectID string, input ProjectMediaInput) (*ProjectPayload, error)
 	RemoveProjectMedia(ctx context.Context, mediaID string) (*ProjectPayload, error)
+	RunAgendaSmokeTest(ctx context.Context, integrationID string) (*RunAgendaSmokeTestPayload, error)
+	CreateSchedule(ctx context.Context, input ScheduleInput) (*SchedulePayload, error)
+	LinkSchedule(ctx context.Context, input LinkScheduleInput) (*ScheduleLinkPayload, error)
+	DisconnectSchedule(ctx context.Context, scheduleLinkID string) (*ScheduleLinkPayload, error)
+	CreateAppointment(ctx context.Context, input AppointmentInput) (*AppointmentPayload, error)
+	UpdateAppointment(ctx context.Context, appointmentID string, input AppointmentPatch) (*AppointmentPayload, error)
+	CancelAppointment(ctx context.Context, appointmentID string) (*AppointmentPayload, error)
+	RetryWriteBack(ctx context.Context, appointmentID string) (*AppointmentPayload, error)
+	ResolveDrift(ctx context.Context, appointmentID string, keep sparki.DriftSide) (*AppointmentPayload, error)
 }
 type ProjectResolver interface {
 	Thumbnail(ctx context.Context, obj *sparki.Project) (*sparki.ProjectMedia, error)
@@ -580,6 +744,8 @@ type ProjectResolver interface {
 	FloorPlans(ctx context.Context, obj *sparki.Project) ([]*sparki.ProjectMedia, error)
 
 	Fields(ctx context.Context, obj *sparki.Project) ([]*sparki.ProjectFieldState, error)
+
+	UpcomingAppointments(ctx context.Context, obj *sparki.Project) (int, error)
 }
 type ProjectConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *ProjectConnection) (int, error)
@@ -598,8 +764,21 @@ type QueryResolver interface {
 	Integrations(ctx context.Context) ([]*sparki.Integration, error)
 	SyncedItems(ctx context.Context, filter *sparki.ItemFilter, orderBy *SyncedItemOrder, first *int, after *string) (*SyncedItemConnection, error)
 	Projects(ctx context.Context, filter *sparki.ProjectFilter, orderBy *ProjectOrder, first *int, after *string) (*ProjectConnection, error)
+	Schedules(ctx context.Context) ([]*sparki.Schedule, error)
+	ScheduleLinks(ctx context.Context, integrationID *string) ([]*sparki.ScheduleLink, error)
+	Appointments(ctx context.Context, filter *sparki.AppointmentFilter, first *int, after *string) (*AppointmentConnection, error)
 	LinkPreview(ctx context.Context, projectID string, syncedItemID string) (*sparki.LinkPreview, error)
 	Activity(ctx context.Context, filter *sparki.ActivityFilter, first *int, after *string) (*ActivityConnection, error)
+}
+type ScheduleResolver interface {
+	Parent(ctx context.Context, obj *sparki.Schedule) (*sparki.Schedule, error)
+	Project(ctx context.Context, obj *sparki.Schedule) (*sparki.Project, error)
+	Link(ctx context.Context, obj *sparki.Schedule) (*sparki.ScheduleLink, error)
+}
+type ScheduleLinkResolver interface {
+	Schedule(ctx context.Context, obj *sparki.ScheduleLink) (*sparki.Schedule, error)
+	AgendaTarget(ctx context.Context, obj *sparki.ScheduleLink) (*sparki.AgendaTarget, error)
+	Integration(ctx context.Context, obj *sparki.ScheduleLink) (*sparki.Integration, error)
 }
 type SettingFieldResolver interface {
 	Label(ctx context.Context, obj *sparki.SettingField) (string, error)
@@ -608,6 +787,7 @@ type SettingFieldResolver interface {
 type SubscriptionResolver interface {
 	SyncStatusChanged(ctx context.Context, integrationID *string) (<-chan *sparki.SyncStatus, error)
 	Activity(ctx context.Context, after *string, filter *sparki.ActivityFilter) (<-chan *sparki.Activity, error)
+	AppointmentChanged(ctx context.Context, scheduleID *string) (<-chan *sparki.Appointment, error)
 }
 type SyncFailureResolver interface {
 	Message(ctx context.Context, obj *sparki.SyncFailure) (string, error)
@@ -658,11 +838,23 @@ type WebhookDeliveryResolver interface {
 type WebhookDeliveryConnectionResolver interface {
 	TotalCount(ctx context.Context, obj *WebhookDeliveryConnection) (int, error)
 }
+type WriteBackResolver interface {
+	Message(ctx context.Context, obj *sparki.WriteBack) (*string, error)
+
+	Gates(ctx context.Context, obj *sparki.WriteBack) ([]*sparki.WriteBackGate, error)
+}
+type WriteBackGateResolver interface {
+	Remedy(ctx context.Context, obj *sparki.WriteBackGate) (*string, error)
+}
 
 type ActivityFilterResolver interface {
 	IntegrationID(ctx context.Context, obj *sparki.ActivityFilter, data *string) error
 
 	SubjectID(ctx context.Context, obj *sparki.ActivityFilter, data *string) error
+}
+type AppointmentFilterResolver interface {
+	ScheduleID(ctx context.Context, obj *sparki.AppointmentFilter, data *string) error
+	ProjectID(ctx context.Context, obj *sparki.AppointmentFilter, data *string) error
 }
 type SyncedItemFilterResolver interface {
 	IntegrationID(ctx context.Context, obj *sparki.ItemFilter, data *string) error
@@ -847,6 +1039,223 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Address.Street(childComplexity), true
 
+	case "AgendaSmokeTest.steps":
+		if e.ComplexityRoot.AgendaSmokeTest.Steps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaSmokeTest.Steps(childComplexity), true
+	case "AgendaSmokeTest.succeeded":
+		if e.ComplexityRoot.AgendaSmokeTest.Succeeded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaSmokeTest.Succeeded(childComplexity), true
+
+	case "AgendaSmokeTestStep.action":
+		if e.ComplexityRoot.AgendaSmokeTestStep.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaSmokeTestStep.Action(childComplexity), true
+	case "AgendaSmokeTestStep.durationMs":
+		if e.ComplexityRoot.AgendaSmokeTestStep.DurationMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaSmokeTestStep.DurationMs(childComplexity), true
+	case "AgendaSmokeTestStep.externalId":
+		if e.ComplexityRoot.AgendaSmokeTestStep.ExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaSmokeTestStep.ExternalID(childComplexity), true
+	case "AgendaSmokeTestStep.message":
+		if e.ComplexityRoot.AgendaSmokeTestStep.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaSmokeTestStep.Message(childComplexity), true
+	case "AgendaSmokeTestStep.succeeded":
+		if e.ComplexityRoot.AgendaSmokeTestStep.Succeeded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaSmokeTestStep.Succeeded(childComplexity), true
+
+	case "AgendaTarget.afdelingCode":
+		if e.ComplexityRoot.AgendaTarget.AfdelingCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaTarget.AfdelingCode(childComplexity), true
+	case "AgendaTarget.available":
+		if e.ComplexityRoot.AgendaTarget.Available == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaTarget.Available(childComplexity), true
+	case "AgendaTarget.externalId":
+		if e.ComplexityRoot.AgendaTarget.ExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaTarget.ExternalID(childComplexity), true
+	case "AgendaTarget.integration":
+		if e.ComplexityRoot.AgendaTarget.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaTarget.Integration(childComplexity), true
+	case "AgendaTarget.kind":
+		if e.ComplexityRoot.AgendaTarget.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaTarget.Kind(childComplexity), true
+	case "AgendaTarget.medewerkerId":
+		if e.ComplexityRoot.AgendaTarget.MedewerkerID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaTarget.MedewerkerID(childComplexity), true
+	case "AgendaTarget.name":
+		if e.ComplexityRoot.AgendaTarget.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaTarget.Name(childComplexity), true
+	case "AgendaTarget.id":
+		if e.ComplexityRoot.AgendaTarget.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AgendaTarget.NodeID(childComplexity), true
+
+	case "Appointment.createdAt":
+		if e.ComplexityRoot.Appointment.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.CreatedAt(childComplexity), true
+	case "Appointment.customer":
+		if e.ComplexityRoot.Appointment.Customer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.Customer(childComplexity), true
+	case "Appointment.endsAt":
+		if e.ComplexityRoot.Appointment.EndsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.EndsAt(childComplexity), true
+	case "Appointment.location":
+		if e.ComplexityRoot.Appointment.Location == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.Location(childComplexity), true
+	case "Appointment.id":
+		if e.ComplexityRoot.Appointment.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.NodeID(childComplexity), true
+	case "Appointment.notes":
+		if e.ComplexityRoot.Appointment.Notes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.Notes(childComplexity), true
+	case "Appointment.project":
+		if e.ComplexityRoot.Appointment.Project == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.Project(childComplexity), true
+	case "Appointment.schedule":
+		if e.ComplexityRoot.Appointment.Schedule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.Schedule(childComplexity), true
+	case "Appointment.startsAt":
+		if e.ComplexityRoot.Appointment.StartsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.StartsAt(childComplexity), true
+	case "Appointment.status":
+		if e.ComplexityRoot.Appointment.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.Status(childComplexity), true
+	case "Appointment.updatedAt":
+		if e.ComplexityRoot.Appointment.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.UpdatedAt(childComplexity), true
+	case "Appointment.writeBack":
+		if e.ComplexityRoot.Appointment.WriteBack == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Appointment.WriteBack(childComplexity), true
+
+	case "AppointmentConnection.edges":
+		if e.ComplexityRoot.AppointmentConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppointmentConnection.Edges(childComplexity), true
+	case "AppointmentConnection.nodes":
+		if e.ComplexityRoot.AppointmentConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppointmentConnection.Nodes(childComplexity), true
+	case "AppointmentConnection.pageInfo":
+		if e.ComplexityRoot.AppointmentConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppointmentConnection.PageInfo(childComplexity), true
+	case "AppointmentConnection.totalCount":
+		if e.ComplexityRoot.AppointmentConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppointmentConnection.TotalCount(childComplexity), true
+
+	case "AppointmentEdge.cursor":
+		if e.ComplexityRoot.AppointmentEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppointmentEdge.Cursor(childComplexity), true
+	case "AppointmentEdge.node":
+		if e.ComplexityRoot.AppointmentEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppointmentEdge.Node(childComplexity), true
+
+	case "AppointmentPayload.appointment":
+		if e.ComplexityRoot.AppointmentPayload.Appointment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppointmentPayload.Appointment(childComplexity), true
+	case "AppointmentPayload.userErrors":
+		if e.ComplexityRoot.AppointmentPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppointmentPayload.UserErrors(childComplexity), true
+
 	case "Connection.checkedAt":
 		if e.ComplexityRoot.Connection.CheckedAt == nil {
 			break
@@ -878,6 +1287,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Coordinates.Longitude(childComplexity), true
+
+	case "Customer.email":
+		if e.ComplexityRoot.Customer.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Customer.Email(childComplexity), true
+	case "Customer.name":
+		if e.ComplexityRoot.Customer.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Customer.Name(childComplexity), true
+	case "Customer.phone":
+		if e.ComplexityRoot.Customer.Phone == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Customer.Phone(childComplexity), true
 
 	case "DetailRow.key":
 		if e.ComplexityRoot.DetailRow.Key == nil {
@@ -948,6 +1376,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.FieldChange.Field(childComplexity), true
 
+	case "Integration.agendaTargets":
+		if e.ComplexityRoot.Integration.AgendaTargets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.AgendaTargets(childComplexity), true
 	case "Integration.connection":
 		if e.ComplexityRoot.Integration.Connection == nil {
 			break
@@ -1013,6 +1447,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Integration.Provider(childComplexity), true
+	case "Integration.scheduleLinks":
+		if e.ComplexityRoot.Integration.ScheduleLinks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Integration.ScheduleLinks(childComplexity), true
 	case "Integration.settings":
 		if e.ComplexityRoot.Integration.Settings == nil {
 			break
@@ -1272,6 +1712,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ApproveDeactivations(childComplexity, args["syncRunId"].(string), args["approve"].(bool)), true
+	case "Mutation.cancelAppointment":
+		if e.ComplexityRoot.Mutation.CancelAppointment == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_cancelAppointment_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CancelAppointment(childComplexity, args["appointmentId"].(string)), true
 	case "Mutation.cancelSync":
 		if e.ComplexityRoot.Mutation.CancelSync == nil {
 			break
@@ -1294,6 +1745,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CheckConnection(childComplexity, args["integrationId"].(string)), true
+	case "Mutation.createAppointment":
+		if e.ComplexityRoot.Mutation.CreateAppointment == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createAppointment_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateAppointment(childComplexity, args["input"].(AppointmentInput)), true
 	case "Mutation.createProject":
 		if e.ComplexityRoot.Mutation.CreateProject == nil {
 			break
@@ -1305,6 +1767,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateProject(childComplexity, args["input"].(ProjectInput)), true
+	case "Mutation.createSchedule":
+		if e.ComplexityRoot.Mutation.CreateSchedule == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createSchedule_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateSchedule(childComplexity, args["input"].(ScheduleInput)), true
 	case "Mutation.disconnectProject":
 		if e.ComplexityRoot.Mutation.DisconnectProject == nil {
 			break
@@ -1316,6 +1789,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DisconnectProject(childComplexity, args["projectId"].(string)), true
+	case "Mutation.disconnectSchedule":
+		if e.ComplexityRoot.Mutation.DisconnectSchedule == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_disconnectSchedule_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DisconnectSchedule(childComplexity, args["scheduleLinkId"].(string)), true
 	case "Mutation.importSyncedItem":
 		if e.ComplexityRoot.Mutation.ImportSyncedItem == nil {
 			break
@@ -1338,6 +1822,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.LinkProject(childComplexity, args["projectId"].(string), args["syncedItemId"].(string), args["previewToken"].(*string)), true
+	case "Mutation.linkSchedule":
+		if e.ComplexityRoot.Mutation.LinkSchedule == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_linkSchedule_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LinkSchedule(childComplexity, args["input"].(LinkScheduleInput)), true
 	case "Mutation.removeProjectMedia":
 		if e.ComplexityRoot.Mutation.RemoveProjectMedia == nil {
 			break
@@ -1371,6 +1866,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ResetProjectFields(childComplexity, args["projectId"].(string), args["fields"].([]sparki.ProjectField)), true
+	case "Mutation.resolveDrift":
+		if e.ComplexityRoot.Mutation.ResolveDrift == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resolveDrift_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResolveDrift(childComplexity, args["appointmentId"].(string), args["keep"].(sparki.DriftSide)), true
+	case "Mutation.retryWriteBack":
+		if e.ComplexityRoot.Mutation.RetryWriteBack == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_retryWriteBack_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RetryWriteBack(childComplexity, args["appointmentId"].(string)), true
 	case "Mutation.reviewProject":
 		if e.ComplexityRoot.Mutation.ReviewProject == nil {
 			break
@@ -1381,7 +1898,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.ReviewProject(childComplexity, args["projectId"].(string), args["decision"].(sparki.ReviewDecision)), true
+		return e.ComplexityRoot.Mutation.ReviewProject(childComplexity, args["projectId"].(string), args["decision"].(sparki.ReviewDecision), args["cancelAppointments"].(*bool)), true
+	case "Mutation.runAgendaSmokeTest":
+		if e.ComplexityRoot.Mutation.RunAgendaSmokeTest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_runAgendaSmokeTest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RunAgendaSmokeTest(childComplexity, args["integrationId"].(string)), true
 	case "Mutation.saveIntegration":
 		if e.ComplexityRoot.Mutation.SaveIntegration == nil {
 			break
@@ -1426,6 +1954,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StartSync(childComplexity, args["integrationId"].(string), args["domain"].(sparki.SyncDomain)), true
+	case "Mutation.updateAppointment":
+		if e.ComplexityRoot.Mutation.UpdateAppointment == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateAppointment_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateAppointment(childComplexity, args["appointmentId"].(string), args["input"].(AppointmentPatch)), true
 	case "Mutation.updateProject":
 		if e.ComplexityRoot.Mutation.UpdateProject == nil {
 			break
@@ -1627,6 +2166,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Project.TransactionType(childComplexity), true
+	case "Project.upcomingAppointments":
+		if e.ComplexityRoot.Project.UpcomingAppointments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Project.UpcomingAppointments(childComplexity), true
 	case "Project.updatedAt":
 		if e.ComplexityRoot.Project.UpdatedAt == nil {
 			break
@@ -1875,6 +2420,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AddOns(childComplexity), true
+	case "Query.appointments":
+		if e.ComplexityRoot.Query.Appointments == nil {
+			break
+		}
+
+		args, err := ec.field_Query_appointments_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Appointments(childComplexity, args["filter"].(*sparki.AppointmentFilter), args["first"].(*int), args["after"].(*string)), true
 	case "Query.integrations":
 		if e.ComplexityRoot.Query.Integrations == nil {
 			break
@@ -1915,6 +2471,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Projects(childComplexity, args["filter"].(*sparki.ProjectFilter), args["orderBy"].(*ProjectOrder), args["first"].(*int), args["after"].(*string)), true
+	case "Query.scheduleLinks":
+		if e.ComplexityRoot.Query.ScheduleLinks == nil {
+			break
+		}
+
+		args, err := ec.field_Query_scheduleLinks_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ScheduleLinks(childComplexity, args["integrationId"].(*string)), true
+	case "Query.schedules":
+		if e.ComplexityRoot.Query.Schedules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Schedules(childComplexity), true
 	case "Query.syncedItems":
 		if e.ComplexityRoot.Query.SyncedItems == nil {
 			break
@@ -1946,6 +2519,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ReplayDeliveryPayload.UserErrors(childComplexity), true
 
+	case "RunAgendaSmokeTestPayload.smokeTest":
+		if e.ComplexityRoot.RunAgendaSmokeTestPayload.SmokeTest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunAgendaSmokeTestPayload.SmokeTest(childComplexity), true
+	case "RunAgendaSmokeTestPayload.userErrors":
+		if e.ComplexityRoot.RunAgendaSmokeTestPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunAgendaSmokeTestPayload.UserErrors(childComplexity), true
+
 	case "SaveIntegrationPayload.integration":
 		if e.ComplexityRoot.SaveIntegrationPayload.Integration == nil {
 			break
@@ -1958,6 +2544,112 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SaveIntegrationPayload.UserErrors(childComplexity), true
+
+	case "Schedule.link":
+		if e.ComplexityRoot.Schedule.Link == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.Link(childComplexity), true
+	case "Schedule.name":
+		if e.ComplexityRoot.Schedule.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.Name(childComplexity), true
+	case "Schedule.id":
+		if e.ComplexityRoot.Schedule.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.NodeID(childComplexity), true
+	case "Schedule.parent":
+		if e.ComplexityRoot.Schedule.Parent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.Parent(childComplexity), true
+	case "Schedule.project":
+		if e.ComplexityRoot.Schedule.Project == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Schedule.Project(childComplexity), true
+
+	case "ScheduleLink.afdelingCode":
+		if e.ComplexityRoot.ScheduleLink.AfdelingCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleLink.AfdelingCode(childComplexity), true
+	case "ScheduleLink.agendaTarget":
+		if e.ComplexityRoot.ScheduleLink.AgendaTarget == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleLink.AgendaTarget(childComplexity), true
+	case "ScheduleLink.createdAt":
+		if e.ComplexityRoot.ScheduleLink.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleLink.CreatedAt(childComplexity), true
+	case "ScheduleLink.integration":
+		if e.ComplexityRoot.ScheduleLink.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleLink.Integration(childComplexity), true
+	case "ScheduleLink.medewerkerId":
+		if e.ComplexityRoot.ScheduleLink.MedewerkerID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleLink.MedewerkerID(childComplexity), true
+	case "ScheduleLink.id":
+		if e.ComplexityRoot.ScheduleLink.NodeID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleLink.NodeID(childComplexity), true
+	case "ScheduleLink.schedule":
+		if e.ComplexityRoot.ScheduleLink.Schedule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleLink.Schedule(childComplexity), true
+
+	case "ScheduleLinkPayload.schedule":
+		if e.ComplexityRoot.ScheduleLinkPayload.Schedule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleLinkPayload.Schedule(childComplexity), true
+	case "ScheduleLinkPayload.scheduleLink":
+		if e.ComplexityRoot.ScheduleLinkPayload.ScheduleLink == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleLinkPayload.ScheduleLink(childComplexity), true
+	case "ScheduleLinkPayload.userErrors":
+		if e.ComplexityRoot.ScheduleLinkPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScheduleLinkPayload.UserErrors(childComplexity), true
+
+	case "SchedulePayload.schedule":
+		if e.ComplexityRoot.SchedulePayload.Schedule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SchedulePayload.Schedule(childComplexity), true
+	case "SchedulePayload.userErrors":
+		if e.ComplexityRoot.SchedulePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SchedulePayload.UserErrors(childComplexity), true
 
 	case "Setting.field":
 		if e.ComplexityRoot.Setting.Field == nil {
@@ -2057,6 +2749,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.Activity(childComplexity, args["after"].(*string), args["filter"].(*sparki.ActivityFilter)), true
+	case "Subscription.appointmentChanged":
+		if e.ComplexityRoot.Subscription.AppointmentChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_appointmentChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.AppointmentChanged(childComplexity, args["scheduleId"].(*string)), true
 	case "Subscription.syncStatusChanged":
 		if e.ComplexityRoot.Subscription.SyncStatusChanged == nil {
 			break
@@ -2272,6 +2975,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SyncStatus.PendingDeliveries(childComplexity), true
+	case "SyncStatus.pendingWriteBacks":
+		if e.ComplexityRoot.SyncStatus.PendingWriteBacks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncStatus.PendingWriteBacks(childComplexity), true
 	case "SyncStatus.state":
 		if e.ComplexityRoot.SyncStatus.State == nil {
 			break
@@ -2674,6 +3383,80 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.WebhookDeliveryEdge.Node(childComplexity), true
 
+	case "WriteBack.action":
+		if e.ComplexityRoot.WriteBack.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBack.Action(childComplexity), true
+	case "WriteBack.attempts":
+		if e.ComplexityRoot.WriteBack.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBack.Attempts(childComplexity), true
+	case "WriteBack.drift":
+		if e.ComplexityRoot.WriteBack.Drift == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBack.Drift(childComplexity), true
+	case "WriteBack.externalId":
+		if e.ComplexityRoot.WriteBack.ExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBack.ExternalID(childComplexity), true
+	case "WriteBack.gates":
+		if e.ComplexityRoot.WriteBack.Gates == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBack.Gates(childComplexity), true
+	case "WriteBack.message":
+		if e.ComplexityRoot.WriteBack.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBack.Message(childComplexity), true
+	case "WriteBack.reason":
+		if e.ComplexityRoot.WriteBack.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBack.Reason(childComplexity), true
+	case "WriteBack.state":
+		if e.ComplexityRoot.WriteBack.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBack.State(childComplexity), true
+	case "WriteBack.syncedAt":
+		if e.ComplexityRoot.WriteBack.SyncedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBack.SyncedAt(childComplexity), true
+
+	case "WriteBackGate.gate":
+		if e.ComplexityRoot.WriteBackGate.Gate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBackGate.Gate(childComplexity), true
+	case "WriteBackGate.open":
+		if e.ComplexityRoot.WriteBackGate.Open == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBackGate.Open(childComplexity), true
+	case "WriteBackGate.remedy":
+		if e.ComplexityRoot.WriteBackGate.Remedy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WriteBackGate.Remedy(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -2684,14 +3467,20 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputActivityFilter,
 		ec.unmarshalInputAddressInput,
+		ec.unmarshalInputAppointmentFilter,
+		ec.unmarshalInputAppointmentInput,
+		ec.unmarshalInputAppointmentPatch,
 		ec.unmarshalInputCoordinatesInput,
+		ec.unmarshalInputCustomerInput,
 		ec.unmarshalInputDetailRowInput,
+		ec.unmarshalInputLinkScheduleInput,
 		ec.unmarshalInputPriceInput,
 		ec.unmarshalInputProjectFilter,
 		ec.unmarshalInputProjectInput,
 		ec.unmarshalInputProjectMediaInput,
 		ec.unmarshalInputProjectOrder,
 		ec.unmarshalInputSaveIntegrationInput,
+		ec.unmarshalInputScheduleInput,
 		ec.unmarshalInputSyncDomainsInput,
 		ec.unmarshalInputSyncedItemFilter,
 		ec.unmarshalInputSyncedItemOrder,
@@ -2955,6 +3744,10 @@ type Integration implements Node {
     "The cursor to go on from."
     after: String
   ): WebhookDeliveryConnection!
+  "The CRM's agendas that schedules can be linked with: what is available first."
+  agendaTargets: [AgendaTarget!]!
+  "The schedules that are linked with its agendas."
+  scheduleLinks: [ScheduleLink!]!
   "The troubleshooting page: every check with its outcome and what to do about it. Reading it calls no CRM."
   diagnostics: [Diagnostic!]!
   "When it was connected first."
@@ -3043,8 +3836,16 @@ enum DiagnosticCheck {
   WEBHOOK_RECEIVED
   "The switch of the agenda is on."
   AGENDA_ENABLED
+  "There are agendas that schedules can be linked with."
+  AGENDA_TARGETS_FOUND
+  "At least one schedule is linked."
+  SCHEDULES_LINKED
   "The switch of the write-back is on."
   OUTBOUND_ENABLED
+  "No appointment failed, lost an answer, or was changed in the CRM."
+  WRITE_BACK_HEALTHY
+  "The smoke test cannot write test appointments."
+  DEV_MODE_OFF
   "The live CRM is used, not the built-in mock."
   MOCK_OFF
 }
@@ -3079,6 +3880,8 @@ type SyncStatus {
   itemCounts: SyncedItemCounts!
   "Webhook deliveries accepted but not yet processed."
   pendingDeliveries: Int!
+  "Appointments waiting to be written back."
+  pendingWriteBacks: Int!
 }
 
 "The state of an integration as a whole."
@@ -3155,6 +3958,8 @@ type SyncRun implements Node {
 enum SyncDomain {
   "The CRM's objects."
   LISTINGS
+  "The CRM's agendas, that schedules can be linked with."
+  AGENDA
 }
 
 "Why a run was started."
@@ -3480,6 +4285,8 @@ type Project implements Node {
   fields: [ProjectFieldState!]!
   "Raised when the linked item went INACTIVE: keep, archive or disconnect, with reviewProject."
   needsReview: Boolean!
+  "Its appointments that are not cancelled and not over."
+  upcomingAppointments: Int!
   "Length of one appointment in minutes, used when a booking has no end time."
   appointmentMinutes: Int!
   "When it was made."
@@ -3634,6 +4441,244 @@ enum MappingGapKind {
 
 # --- webhook deliveries ---------------------------------------------------------------
 
+"An agenda. A parent schedule can be linked to a CRM agenda; a separated, project-specific schedule writes back through its parent."
+type Schedule implements Node {
+  "Opaque id."
+  id: ID!
+  "What people call it."
+  name: String!
+  "The schedule that it is separated from; null for a parent."
+  parent: Schedule
+  "The only project that it is for; null for any."
+  project: Project
+  "What it is linked with itself; null for a separated one."
+  link: ScheduleLink
+}
+
+"A CRM agenda that a parent schedule can be linked to: a Kolibri employee (PERSON), a Realworks medewerker (PERSON) or afdeling (OFFICE)."
+type AgendaTarget implements Node {
+  "Opaque id."
+  id: ID!
+  "The integration whose CRM has it."
+  integration: Integration!
+  "The CRM's id."
+  externalId: String!
+  "What the CRM calls it."
+  name: String!
+  "What stands behind it."
+  kind: AgendaTargetKind!
+  "REALWORKS: the afdeling that it belongs to."
+  afdelingCode: String
+  "REALWORKS: the employee. Null: the person who links the schedule has to give it."
+  medewerkerId: String
+  "Whether the CRM still has it, and takes appointments for it."
+  available: Boolean!
+}
+
+"What stands behind an agenda of a CRM."
+enum AgendaTargetKind {
+  "One employee."
+  PERSON
+  "A whole office."
+  OFFICE
+}
+
+"Into which agenda of a CRM a schedule's appointments are written."
+type ScheduleLink implements Node {
+  "Opaque id."
+  id: ID!
+  "The schedule, a parent."
+  schedule: Schedule!
+  "The agenda."
+  agendaTarget: AgendaTarget!
+  "The integration whose CRM has the agenda."
+  integration: Integration!
+  "REALWORKS: the afdeling that is sent with appointments."
+  afdelingCode: String
+  "REALWORKS: the medewerker that is sent with appointments."
+  medewerkerId: String
+  "When it was linked."
+  createdAt: DateTime!
+}
+
+"A booking in a schedule."
+type Appointment implements Node {
+  "Opaque id; also its reference in the CRM's agenda."
+  id: ID!
+  "The schedule that it stands in."
+  schedule: Schedule!
+  "What it is about; null for nothing in particular."
+  project: Project
+  "Where it stands. Only CONFIRMED ones stand in the CRM's agenda."
+  status: AppointmentStatus!
+  "When it starts."
+  startsAt: DateTime!
+  "When it ends."
+  endsAt: DateTime!
+  "Whom it is with."
+  customer: Customer!
+  "Where it is; the project's address in the CRM's agenda when null."
+  location: String
+  "For the office only: they are not sent."
+  notes: String
+  "Its way to the CRM's agenda."
+  writeBack: WriteBack!
+  "When it was made."
+  createdAt: DateTime!
+  "When it changed last."
+  updatedAt: DateTime!
+}
+
+"Where an appointment stands."
+enum AppointmentStatus {
+  "Not finished yet."
+  DRAFT
+  "Asked for, not agreed on."
+  PENDING
+  "Agreed on."
+  CONFIRMED
+  "Called off."
+  CANCELLED
+}
+
+"Whom an appointment is with."
+type Customer {
+  "The name."
+  name: String!
+  "An e-mail address."
+  email: String
+  "A telephone number."
+  phone: String
+}
+
+"An appointment's way to the CRM's agenda."
+type WriteBack {
+  "Where it stands."
+  state: WriteBackState!
+  "CREATE, UPDATE or CANCEL: the last action sent or waiting."
+  action: WriteBackAction
+  "The item's id in the CRM; kept when it was cancelled."
+  externalId: String
+  "Why nothing is sent (SKIPPED, NOT_NEEDED) or what went wrong (FAILED, and while it is tried again)."
+  reason: WriteBackReason
+  "The reason in words, among them the CRM's own."
+  message: String
+  "Tries since the last success or change."
+  attempts: Int!
+  "When the CRM last confirmed what was sent."
+  syncedAt: DateTime
+  "What somebody did to the item in the CRM. While it is not IN_SYNC nothing is sent: resolveDrift says whose word holds."
+  drift: WriteBackDrift!
+  "Every condition in the order in which it is checked: why (not) synced."
+  gates: [WriteBackGate!]!
+}
+
+"Where an appointment's way to the CRM's agenda stands."
+enum WriteBackState {
+  "There is nothing to send, and never was."
+  NOT_NEEDED
+  "It waits for its turn, or for its next try."
+  QUEUED
+  "It is on its way."
+  SENDING
+  "The answer was lost; the agenda is searched for our reference before anything is sent again."
+  UNKNOWN
+  "The CRM's agenda says what it should."
+  SYNCED
+  "A condition does not hold; when it does, what is wanted then is sent."
+  SKIPPED
+  "It is not tried again before somebody changes something, or asks for it with retryWriteBack."
+  FAILED
+}
+
+"What is sent to a CRM's agenda."
+enum WriteBackAction {
+  "A new item."
+  CREATE
+  "A change of the item."
+  UPDATE
+  "The end of the item."
+  CANCEL
+}
+
+"Why nothing is sent, or what went wrong."
+enum WriteBackReason {
+  "The master switch is off."
+  INTEGRATION_DISABLED
+  "The integration's settings are not complete."
+  SETTINGS_INCOMPLETE
+  "The switch of the agenda is off."
+  AGENDA_OFF
+  "The switch of the write-back is off."
+  OUTBOUND_OFF
+  "The schedule, or its parent, is linked with no agenda."
+  SCHEDULE_NOT_LINKED
+  "The appointment is not confirmed."
+  NOT_CONFIRMED
+  "Somebody changed the item in the CRM: resolveDrift says whose word holds."
+  DRIFTED
+  "The CRM refuses the credentials."
+  UNAUTHORIZED
+  "The CRM refuses what was sent."
+  REJECTED
+  "The CRM does not answer."
+  UNREACHABLE
+  "The CRM asks for fewer calls."
+  RATE_LIMITED
+}
+
+"What somebody did in the CRM to an item that was written there."
+enum WriteBackDrift {
+  "Nothing, as far as the CRM told."
+  IN_SYNC
+  "It stands at another time, or in another agenda."
+  MOVED_IN_CRM
+  "It was cancelled."
+  CANCELLED_IN_CRM
+  "It was deleted."
+  DELETED_IN_CRM
+}
+
+"Whose word holds."
+enum DriftSide {
+  "The appointment is sent again."
+  SPARKI
+  "The appointment becomes what it is in the CRM."
+  CRM
+}
+
+"One condition for write-back, decided by the code that the worker itself runs."
+type WriteBackGate {
+  "What it is about: the reason while it is closed."
+  gate: WriteBackReason!
+  "Whether it holds."
+  open: Boolean!
+  "What to do about it; null while it holds."
+  remedy: String
+}
+
+"What a smoke test of the agenda did."
+type AgendaSmokeTest {
+  "Every step succeeded, and nothing was left in the agenda."
+  succeeded: Boolean!
+  "The steps, in order."
+  steps: [AgendaSmokeTestStep!]!
+}
+
+"One step of a smoke test."
+type AgendaSmokeTestStep {
+  "What was sent."
+  action: WriteBackAction!
+  "Whether the CRM did it."
+  succeeded: Boolean!
+  "The item's id in the CRM."
+  externalId: String
+  "What went wrong, in words."
+  message: String
+  "How long it took, in milliseconds."
+  durationMs: Int!
+}
+
 "One webhook request that was taken in, kept for thirty days."
 type WebhookDelivery implements Node {
   "TypeID, delivery_…."
@@ -3732,6 +4777,28 @@ enum ActivityType {
   PROJECT_UPDATED
   "A person decided about a project whose item went INACTIVE."
   PROJECT_REVIEWED
+  "A schedule was made."
+  SCHEDULE_CREATED
+  "A schedule was linked with an agenda of a CRM."
+  SCHEDULE_LINKED
+  "A schedule was disconnected from its agenda."
+  SCHEDULE_DISCONNECTED
+  "An appointment was made."
+  APPOINTMENT_CREATED
+  "An appointment changed."
+  APPOINTMENT_UPDATED
+  "An appointment was cancelled."
+  APPOINTMENT_CANCELLED
+  "The CRM confirmed that an appointment was created, changed or cancelled in its agenda."
+  WRITE_BACK_SENT
+  "An appointment could not be written to the CRM."
+  WRITE_BACK_FAILED
+  "An appointment is not written to the CRM, because a condition does not hold."
+  WRITE_BACK_SKIPPED
+  "Somebody changed in the CRM what was written there."
+  WRITE_BACK_DRIFTED
+  "A person decided whose word holds about an appointment that was changed in the CRM."
+  DRIFT_RESOLVED
   "A webhook delivery was taken in."
   DELIVERY_RECEIVED
   "A webhook delivery is the CRM's, but could not be read."
@@ -3777,6 +4844,22 @@ type Query {
     "The cursor to go on from."
     after: String
   ): ProjectConnection!
+  "The portal's schedules: parents by name, each followed by its separated ones."
+  schedules: [Schedule!]!
+  "Which schedules are linked with which agendas."
+  scheduleLinks(
+    "Only those of this integration."
+    integrationId: ID
+  ): [ScheduleLink!]!
+  "The portal's appointments, by when they start."
+  appointments(
+    "Which ones; all when left out."
+    filter: AppointmentFilter
+    "How many, 1 to 100."
+    first: Int = 50
+    "The cursor to go on from."
+    after: String
+  ): AppointmentConnection!
   "What linking a project to an item would change."
   linkPreview(
     "The project."
@@ -3889,6 +4972,8 @@ type Mutation {
     projectId: ID!
     "What becomes of it."
     decision: ReviewDecision!
+    "Also cancel its appointments that are not over; their items in the CRM's agenda are cancelled too. Needs EDIT_AGENDAS."
+    cancelAppointments: Boolean = false
   ): ProjectPayload!
   "Adds a manual picture or floor plan; a THUMBNAIL takes the CRM's place. Needs EDIT_PROJECTS."
   addProjectMedia(
@@ -3902,6 +4987,55 @@ type Mutation {
     "The picture."
     mediaId: ID!
   ): ProjectPayload!
+  "Writes a test appointment into the CRM's agenda of dev mode, changes it and cancels it. Needs EDIT_PORTAL_SETTINGS."
+  runAgendaSmokeTest(
+    "The integration to test."
+    integrationId: ID!
+  ): RunAgendaSmokeTestPayload!
+  "Adds a schedule. Needs EDIT_AGENDAS."
+  createSchedule(
+    "What it is like."
+    input: ScheduleInput!
+  ): SchedulePayload!
+  "Lets a parent schedule's appointments be written into an agenda of a CRM. One that is linked already changes over: what stands in the other agenda is cancelled there and created here. Needs EDIT_AGENDAS."
+  linkSchedule(
+    "Which schedule with which agenda."
+    input: LinkScheduleInput!
+  ): ScheduleLinkPayload!
+  "Ends a link. From then on nothing is sent for the schedule, not even a cancellation. Needs EDIT_AGENDAS."
+  disconnectSchedule(
+    "The link to end."
+    scheduleLinkId: ID!
+  ): ScheduleLinkPayload!
+  "Adds an appointment; a confirmed one is written into the agenda that its schedule is linked with. Needs EDIT_AGENDAS."
+  createAppointment(
+    "What it is like."
+    input: AppointmentInput!
+  ): AppointmentPayload!
+  "Changes an appointment; its item in the CRM's agenda follows. Needs EDIT_AGENDAS."
+  updateAppointment(
+    "The appointment."
+    appointmentId: ID!
+    "What changes; the rest stays."
+    input: AppointmentPatch!
+  ): AppointmentPayload!
+  "Cancels an appointment, and its item in the CRM's agenda. Needs EDIT_AGENDAS."
+  cancelAppointment(
+    "The appointment."
+    appointmentId: ID!
+  ): AppointmentPayload!
+  "Lets an appointment that did not get to the CRM be sent again at once. Needs EDIT_AGENDAS."
+  retryWriteBack(
+    "The appointment."
+    appointmentId: ID!
+  ): AppointmentPayload!
+  "Settles whose word holds about an appointment that somebody changed in the CRM. Needs EDIT_AGENDAS."
+  resolveDrift(
+    "The appointment."
+    appointmentId: ID!
+    "Send ours again, or take the CRM's over."
+    keep: DriftSide!
+  ): AppointmentPayload!
 }
 
 "What can be followed live, over graphql-transport-ws or server-sent events."
@@ -3918,6 +5052,11 @@ type Subscription {
     "Which kinds; all when left out."
     filter: ActivityFilter
   ): Activity!
+  "Every change of an appointment or of its way to the CRM; quick ones may come as one."
+  appointmentChanged(
+    "Only those of this schedule, or of those separated from it."
+    scheduleId: ID
+  ): Appointment!
 }
 
 # --- inputs ---------------------------------------------------------------------------
@@ -4020,6 +5159,96 @@ input ProjectFilter {
   needsReview: Boolean
   "Matches title and address; upper and lower case alike."
   search: String
+}
+
+"Which appointments to list."
+input AppointmentFilter {
+  "Only those of this schedule."
+  scheduleId: ID
+  "Only those about this project."
+  projectId: ID
+  "Only those in this status."
+  status: AppointmentStatus
+  "Only those whose way to the CRM stands here."
+  writeBackState: WriteBackState
+  "Only those that end after it."
+  from: DateTime
+  "Only those that start before it."
+  to: DateTime
+  "Matches customer, location and notes."
+  search: String
+}
+
+"What a schedule is like."
+input ScheduleInput {
+  "What people call it."
+  name: String!
+  "The schedule that it is separated from, a parent; left out for a parent."
+  parentId: ID
+  "The only project that it is for."
+  projectId: ID
+}
+
+"Which schedule is to be linked with which agenda."
+input LinkScheduleInput {
+  "A parent schedule."
+  scheduleId: ID!
+  "An available agenda target."
+  agendaTargetId: ID!
+  "REALWORKS: needed when the target has none, else MEDEWERKER_REQUIRED."
+  medewerkerId: String
+}
+
+"Whom an appointment is with."
+input CustomerInput {
+  "The name."
+  name: String!
+  "An e-mail address."
+  email: String
+  "A telephone number."
+  phone: String
+}
+
+"What an appointment is like. endsAt may be left out: the project's appointment duration, else 30 minutes."
+input AppointmentInput {
+  "The schedule to stand in."
+  scheduleId: ID!
+  "What it is about; left out for the schedule's own project, or none."
+  projectId: ID
+  "Where it stands."
+  status: AppointmentStatus!
+  "When it starts."
+  startsAt: DateTime!
+  "When it ends."
+  endsAt: DateTime
+  "The IANA zone that the times were meant in. With it, a local time that does not exist there, or that has another offset there, is refused."
+  timeZone: String
+  "Whom it is with."
+  customer: CustomerInput!
+  "Where it is."
+  location: String
+  "For the office only."
+  notes: String
+}
+
+"What changes of an appointment. Omitted fields stay as they are; startsAt alone moves it, with its length."
+input AppointmentPatch {
+  "Move it to this schedule."
+  scheduleId: ID
+  "Where it stands."
+  status: AppointmentStatus
+  "When it starts."
+  startsAt: DateTime
+  "When it ends."
+  endsAt: DateTime
+  "The IANA zone that the times were meant in, as in AppointmentInput."
+  timeZone: String
+  "Whom it is with."
+  customer: CustomerInput
+  "Where it is; null clears."
+  location: String
+  "For the office only; null clears."
+  notes: String
 }
 
 "Which deliveries to list."
@@ -4182,6 +5411,18 @@ enum UserErrorCode {
   NOTHING_TO_APPROVE
   "The item or the project changed since the preview."
   STALE_PREVIEW
+  "The agenda names no employee: the person who links has to give the id."
+  MEDEWERKER_REQUIRED
+  "The agenda is not available in the CRM any more, or no schedule is linked with it."
+  TARGET_UNAVAILABLE
+  "The schedule is separated from another one: only parents can be linked, or have separated ones."
+  NOT_PARENT_SCHEDULE
+  "The smoke test needs dev mode."
+  DEV_MODE_OFF
+  "Nothing of the appointment waits to be sent."
+  NOTHING_TO_RETRY
+  "The CRM's agenda says what was sent."
+  NOTHING_TO_RESOLVE
 }
 
 "The outcome of a change to an integration."
@@ -4205,6 +5446,40 @@ type ProjectPayload {
   "The project as it is now; null when refused, but see ALREADY_LINKED."
   project: Project
   "Why it was refused; empty when it was done."
+  userErrors: [UserError!]!
+}
+
+"What a smoke test of the agenda gave."
+type RunAgendaSmokeTestPayload {
+  "What it did; null when it was refused."
+  smokeTest: AgendaSmokeTest
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+
+"What a change of a schedule gave."
+type SchedulePayload {
+  "The schedule; null when it was refused."
+  schedule: Schedule
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+
+"What linking or disconnecting a schedule gave."
+type ScheduleLinkPayload {
+  "The link; null when it was refused or ended."
+  scheduleLink: ScheduleLink
+  "The schedule; null when it was refused."
+  schedule: Schedule
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+
+"What a change of an appointment gave."
+type AppointmentPayload {
+  "The appointment; null when it was refused."
+  appointment: Appointment
+  "Why it was refused; empty when it was not."
   userErrors: [UserError!]!
 }
 
@@ -4288,6 +5563,26 @@ type SyncRunEdge {
   cursor: String!
   "The run."
   node: SyncRun!
+}
+
+"A page of appointments."
+type AppointmentConnection {
+  "The appointments with their cursors."
+  edges: [AppointmentEdge!]!
+  "The appointments."
+  nodes: [Appointment!]!
+  "Where the page lies."
+  pageInfo: PageInfo!
+  "How many match in all; counted only when asked for."
+  totalCount: Int!
+}
+
+"An appointment in a page."
+type AppointmentEdge {
+  "The place of this appointment in the list."
+  cursor: String!
+  "The appointment."
+  node: Appointment!
 }
 
 "A page of activities."
@@ -4439,6 +5734,118 @@ func (ec *executionContext) childFields_Address(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Address", field.Name)
 }
 
+func (ec *executionContext) childFields_AgendaSmokeTest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "succeeded":
+		return ec.fieldContext_AgendaSmokeTest_succeeded(ctx, field)
+	case "steps":
+		return ec.fieldContext_AgendaSmokeTest_steps(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AgendaSmokeTest", field.Name)
+}
+
+func (ec *executionContext) childFields_AgendaSmokeTestStep(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "action":
+		return ec.fieldContext_AgendaSmokeTestStep_action(ctx, field)
+	case "succeeded":
+		return ec.fieldContext_AgendaSmokeTestStep_succeeded(ctx, field)
+	case "externalId":
+		return ec.fieldContext_AgendaSmokeTestStep_externalId(ctx, field)
+	case "message":
+		return ec.fieldContext_AgendaSmokeTestStep_message(ctx, field)
+	case "durationMs":
+		return ec.fieldContext_AgendaSmokeTestStep_durationMs(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AgendaSmokeTestStep", field.Name)
+}
+
+func (ec *executionContext) childFields_AgendaTarget(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_AgendaTarget_id(ctx, field)
+	case "integration":
+		return ec.fieldContext_AgendaTarget_integration(ctx, field)
+	case "externalId":
+		return ec.fieldContext_AgendaTarget_externalId(ctx, field)
+	case "name":
+		return ec.fieldContext_AgendaTarget_name(ctx, field)
+	case "kind":
+		return ec.fieldContext_AgendaTarget_kind(ctx, field)
+	case "afdelingCode":
+		return ec.fieldContext_AgendaTarget_afdelingCode(ctx, field)
+	case "medewerkerId":
+		return ec.fieldContext_AgendaTarget_medewerkerId(ctx, field)
+	case "available":
+		return ec.fieldContext_AgendaTarget_available(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AgendaTarget", field.Name)
+}
+
+func (ec *executionContext) childFields_Appointment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Appointment_id(ctx, field)
+	case "schedule":
+		return ec.fieldContext_Appointment_schedule(ctx, field)
+	case "project":
+		return ec.fieldContext_Appointment_project(ctx, field)
+	case "status":
+		return ec.fieldContext_Appointment_status(ctx, field)
+	case "startsAt":
+		return ec.fieldContext_Appointment_startsAt(ctx, field)
+	case "endsAt":
+		return ec.fieldContext_Appointment_endsAt(ctx, field)
+	case "customer":
+		return ec.fieldContext_Appointment_customer(ctx, field)
+	case "location":
+		return ec.fieldContext_Appointment_location(ctx, field)
+	case "notes":
+		return ec.fieldContext_Appointment_notes(ctx, field)
+	case "writeBack":
+		return ec.fieldContext_Appointment_writeBack(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Appointment_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Appointment_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Appointment", field.Name)
+}
+
+func (ec *executionContext) childFields_AppointmentConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AppointmentConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_AppointmentConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AppointmentConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AppointmentConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AppointmentConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AppointmentEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AppointmentEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AppointmentEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AppointmentEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_AppointmentPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "appointment":
+		return ec.fieldContext_AppointmentPayload_appointment(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_AppointmentPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AppointmentPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Connection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "state":
@@ -4459,6 +5866,18 @@ func (ec *executionContext) childFields_Coordinates(ctx context.Context, field g
 		return ec.fieldContext_Coordinates_longitude(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Coordinates", field.Name)
+}
+
+func (ec *executionContext) childFields_Customer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Customer_name(ctx, field)
+	case "email":
+		return ec.fieldContext_Customer_email(ctx, field)
+	case "phone":
+		return ec.fieldContext_Customer_phone(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Customer", field.Name)
 }
 
 func (ec *executionContext) childFields_DetailRow(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4529,6 +5948,10 @@ func (ec *executionContext) childFields_Integration(ctx context.Context, field g
 		return ec.fieldContext_Integration_mappingGaps(ctx, field)
 	case "deliveries":
 		return ec.fieldContext_Integration_deliveries(ctx, field)
+	case "agendaTargets":
+		return ec.fieldContext_Integration_agendaTargets(ctx, field)
+	case "scheduleLinks":
+		return ec.fieldContext_Integration_scheduleLinks(ctx, field)
 	case "diagnostics":
 		return ec.fieldContext_Integration_diagnostics(ctx, field)
 	case "createdAt":
@@ -4703,6 +6126,8 @@ func (ec *executionContext) childFields_Project(ctx context.Context, field graph
 		return ec.fieldContext_Project_fields(ctx, field)
 	case "needsReview":
 		return ec.fieldContext_Project_needsReview(ctx, field)
+	case "upcomingAppointments":
+		return ec.fieldContext_Project_upcomingAppointments(ctx, field)
 	case "appointmentMinutes":
 		return ec.fieldContext_Project_appointmentMinutes(ctx, field)
 	case "createdAt":
@@ -4843,6 +6268,16 @@ func (ec *executionContext) childFields_ReplayDeliveryPayload(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type ReplayDeliveryPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RunAgendaSmokeTestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "smokeTest":
+		return ec.fieldContext_RunAgendaSmokeTestPayload_smokeTest(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RunAgendaSmokeTestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RunAgendaSmokeTestPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SaveIntegrationPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "integration":
@@ -4851,6 +6286,64 @@ func (ec *executionContext) childFields_SaveIntegrationPayload(ctx context.Conte
 		return ec.fieldContext_SaveIntegrationPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SaveIntegrationPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Schedule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Schedule_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Schedule_name(ctx, field)
+	case "parent":
+		return ec.fieldContext_Schedule_parent(ctx, field)
+	case "project":
+		return ec.fieldContext_Schedule_project(ctx, field)
+	case "link":
+		return ec.fieldContext_Schedule_link(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Schedule", field.Name)
+}
+
+func (ec *executionContext) childFields_ScheduleLink(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ScheduleLink_id(ctx, field)
+	case "schedule":
+		return ec.fieldContext_ScheduleLink_schedule(ctx, field)
+	case "agendaTarget":
+		return ec.fieldContext_ScheduleLink_agendaTarget(ctx, field)
+	case "integration":
+		return ec.fieldContext_ScheduleLink_integration(ctx, field)
+	case "afdelingCode":
+		return ec.fieldContext_ScheduleLink_afdelingCode(ctx, field)
+	case "medewerkerId":
+		return ec.fieldContext_ScheduleLink_medewerkerId(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_ScheduleLink_createdAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScheduleLink", field.Name)
+}
+
+func (ec *executionContext) childFields_ScheduleLinkPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "scheduleLink":
+		return ec.fieldContext_ScheduleLinkPayload_scheduleLink(ctx, field)
+	case "schedule":
+		return ec.fieldContext_ScheduleLinkPayload_schedule(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ScheduleLinkPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScheduleLinkPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SchedulePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "schedule":
+		return ec.fieldContext_SchedulePayload_schedule(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SchedulePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SchedulePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Setting(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4999,6 +6492,8 @@ func (ec *executionContext) childFields_SyncStatus(ctx context.Context, field gr
 		return ec.fieldContext_SyncStatus_itemCounts(ctx, field)
 	case "pendingDeliveries":
 		return ec.fieldContext_SyncStatus_pendingDeliveries(ctx, field)
+	case "pendingWriteBacks":
+		return ec.fieldContext_SyncStatus_pendingWriteBacks(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SyncStatus", field.Name)
 }
@@ -5199,6 +6694,42 @@ func (ec *executionContext) childFields_WebhookDeliveryEdge(ctx context.Context,
 		return ec.fieldContext_WebhookDeliveryEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type WebhookDeliveryEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_WriteBack(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "state":
+		return ec.fieldContext_WriteBack_state(ctx, field)
+	case "action":
+		return ec.fieldContext_WriteBack_action(ctx, field)
+	case "externalId":
+		return ec.fieldContext_WriteBack_externalId(ctx, field)
+	case "reason":
+		return ec.fieldContext_WriteBack_reason(ctx, field)
+	case "message":
+		return ec.fieldContext_WriteBack_message(ctx, field)
+	case "attempts":
+		return ec.fieldContext_WriteBack_attempts(ctx, field)
+	case "syncedAt":
+		return ec.fieldContext_WriteBack_syncedAt(ctx, field)
+	case "drift":
+		return ec.fieldContext_WriteBack_drift(ctx, field)
+	case "gates":
+		return ec.fieldContext_WriteBack_gates(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WriteBack", field.Name)
+}
+
+func (ec *executionContext) childFields_WriteBackGate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "gate":
+		return ec.fieldContext_WriteBackGate_gate(ctx, field)
+	case "open":
+		return ec.fieldContext_WriteBackGate_open(ctx, field)
+	case "remedy":
+		return ec.fieldContext_WriteBackGate_remedy(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WriteBackGate", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5451,6 +6982,20 @@ func (ec *executionContext) field_Mutation_approveDeactivations_args(ctx context
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_cancelAppointment_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "appointmentId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["appointmentId"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_cancelSync_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5479,12 +7024,40 @@ func (ec *executionContext) field_Mutation_checkConnection_args(ctx context.Cont
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_createAppointment_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (AppointmentInput, error) {
+			return ec.unmarshalNAppointmentInput2sparkiᚗappᚋintegrationsᚋgraphᚐAppointmentInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_createProject_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (ProjectInput, error) {
 			return ec.unmarshalNProjectInput2sparkiᚗappᚋintegrationsᚋgraphᚐProjectInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_createSchedule_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (ScheduleInput, error) {
+			return ec.unmarshalNScheduleInput2sparkiᚗappᚋintegrationsᚋgraphᚐScheduleInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5504,6 +7077,20 @@ func (ec *executionContext) field_Mutation_disconnectProject_args(ctx context.Co
 		return nil, err
 	}
 	args["projectId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_disconnectSchedule_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "scheduleLinkId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["scheduleLinkId"] = arg0
 	return args, nil
 }
 
@@ -5548,6 +7135,20 @@ func (ec *executionContext) field_Mutation_linkProject_args(ctx context.Context,
 		return nil, err
 	}
 	args["previewToken"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_linkSchedule_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (LinkScheduleInput, error) {
+			return ec.unmarshalNLinkScheduleInput2sparkiᚗappᚋintegrationsᚋgraphᚐLinkScheduleInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -5601,6 +7202,42 @@ func (ec *executionContext) field_Mutation_resetProjectFields_args(ctx context.C
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_resolveDrift_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "appointmentId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["appointmentId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "keep",
+		func(ctx context.Context, v any) (sparki.DriftSide, error) {
+			return ec.unmarshalNDriftSide2sparkiᚗappᚋintegrationsᚐDriftSide(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["keep"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_retryWriteBack_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "appointmentId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["appointmentId"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_reviewProject_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5620,6 +7257,28 @@ func (ec *executionContext) field_Mutation_reviewProject_args(ctx context.Contex
 		return nil, err
 	}
 	args["decision"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "cancelAppointments",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["cancelAppointments"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_runAgendaSmokeTest_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
 	return args, nil
 }
 
@@ -5703,6 +7362,28 @@ func (ec *executionContext) field_Mutation_startSync_args(ctx context.Context, r
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_updateAppointment_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "appointmentId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["appointmentId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (AppointmentPatch, error) {
+			return ec.unmarshalNAppointmentPatch2sparkiᚗappᚋintegrationsᚋgraphᚐAppointmentPatch(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_updateProject_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5745,6 +7426,36 @@ func (ec *executionContext) field_Query_activity_args(ctx context.Context, rawAr
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
 		func(ctx context.Context, v any) (*sparki.ActivityFilter, error) {
 			return ec.unmarshalOActivityFilter2ᚖsparkiᚗappᚋintegrationsᚐActivityFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_appointments_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*sparki.AppointmentFilter, error) {
+			return ec.unmarshalOAppointmentFilter2ᚖsparkiᚗappᚋintegrationsᚐAppointmentFilter(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5843,6 +7554,20 @@ func (ec *executionContext) field_Query_projects_args(ctx context.Context, rawAr
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_scheduleLinks_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_syncedItems_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -5900,6 +7625,20 @@ func (ec *executionContext) field_Subscription_activity_args(ctx context.Context
 		return nil, err
 	}
 	args["filter"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_appointmentChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "scheduleId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["scheduleId"] = arg0
 	return args, nil
 }
 
@@ -6669,6 +8408,919 @@ func (ec *executionContext) fieldContext_Address_physical(_ context.Context, fie
 	return graphql.NewScalarFieldContext("Address", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
+func (ec *executionContext) _AgendaSmokeTest_succeeded(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaSmokeTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaSmokeTest_succeeded(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Succeeded, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaSmokeTest_succeeded(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaSmokeTest", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaSmokeTest_steps(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaSmokeTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaSmokeTest_steps(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Steps, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.AgendaSmokeTestStep) graphql.Marshaler {
+			return ec.marshalNAgendaSmokeTestStep2ᚕᚖsparkiᚗappᚋintegrationsᚐAgendaSmokeTestStepᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaSmokeTest_steps(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AgendaSmokeTest",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AgendaSmokeTestStep(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AgendaSmokeTestStep_action(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaSmokeTestStep) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaSmokeTestStep_action(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Action, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.WriteBackAction) graphql.Marshaler {
+			return ec.marshalNWriteBackAction2sparkiᚗappᚋintegrationsᚐWriteBackAction(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaSmokeTestStep_action(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaSmokeTestStep", field, false, false, errors.New("field of type WriteBackAction does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaSmokeTestStep_succeeded(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaSmokeTestStep) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaSmokeTestStep_succeeded(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Succeeded, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaSmokeTestStep_succeeded(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaSmokeTestStep", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaSmokeTestStep_externalId(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaSmokeTestStep) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaSmokeTestStep_externalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaSmokeTestStep_externalId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaSmokeTestStep", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaSmokeTestStep_message(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaSmokeTestStep) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaSmokeTestStep_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AgendaSmokeTestStep().Message(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaSmokeTestStep_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaSmokeTestStep", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaSmokeTestStep_durationMs(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaSmokeTestStep) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaSmokeTestStep_durationMs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DurationMs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaSmokeTestStep_durationMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaSmokeTestStep", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaTarget_id(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaTarget_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NodeID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaTarget_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaTarget", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaTarget_integration(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaTarget_integration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AgendaTarget().Integration(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Integration) graphql.Marshaler {
+			return ec.marshalNIntegration2ᚖsparkiᚗappᚋintegrationsᚐIntegration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaTarget_integration(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AgendaTarget",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AgendaTarget_externalId(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaTarget_externalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaTarget_externalId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaTarget", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaTarget_name(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaTarget_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaTarget_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaTarget", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaTarget_kind(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaTarget_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.AgendaTargetKind) graphql.Marshaler {
+			return ec.marshalNAgendaTargetKind2sparkiᚗappᚋintegrationsᚐAgendaTargetKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaTarget_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaTarget", field, false, false, errors.New("field of type AgendaTargetKind does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaTarget_afdelingCode(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaTarget_afdelingCode(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AfdelingCode, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaTarget_afdelingCode(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaTarget", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaTarget_medewerkerId(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaTarget_medewerkerId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MedewerkerID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaTarget_medewerkerId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaTarget", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AgendaTarget_available(ctx context.Context, field graphql.CollectedField, obj *sparki.AgendaTarget) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AgendaTarget_available(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Available, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AgendaTarget_available(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AgendaTarget", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Appointment_id(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NodeID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Appointment", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Appointment_schedule(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_schedule(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Appointment().Schedule(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Schedule) graphql.Marshaler {
+			return ec.marshalNSchedule2ᚖsparkiᚗappᚋintegrationsᚐSchedule(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_schedule(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Appointment",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Schedule(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Appointment_project(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_project(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Appointment().Project(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Project) graphql.Marshaler {
+			return ec.marshalOProject2ᚖsparkiᚗappᚋintegrationsᚐProject(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_project(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Appointment",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Project(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Appointment_status(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.AppointmentStatus) graphql.Marshaler {
+			return ec.marshalNAppointmentStatus2sparkiᚗappᚋintegrationsᚐAppointmentStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Appointment", field, false, false, errors.New("field of type AppointmentStatus does not have child fields"))
+}
+
+func (ec *executionContext) _Appointment_startsAt(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_startsAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StartsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_startsAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Appointment", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Appointment_endsAt(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_endsAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_endsAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Appointment", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Appointment_customer(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_customer(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Customer, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.Customer) graphql.Marshaler {
+			return ec.marshalNCustomer2sparkiᚗappᚋintegrationsᚐCustomer(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_customer(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Appointment",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Customer(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Appointment_location(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_location(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Location, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_location(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Appointment", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Appointment_notes(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_notes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Notes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_notes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Appointment", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Appointment_writeBack(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_writeBack(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WriteBack, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.WriteBack) graphql.Marshaler {
+			return ec.marshalNWriteBack2sparkiᚗappᚋintegrationsᚐWriteBack(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_writeBack(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Appointment",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_WriteBack(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Appointment_createdAt(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Appointment", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _Appointment_updatedAt(ctx context.Context, field graphql.CollectedField, obj *sparki.Appointment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Appointment_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Appointment_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Appointment", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _AppointmentConnection_edges(ctx context.Context, field graphql.CollectedField, obj *AppointmentConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AppointmentConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*AppointmentEdge) graphql.Marshaler {
+			return ec.marshalNAppointmentEdge2ᚕᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AppointmentConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppointmentConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AppointmentEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AppointmentConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *AppointmentConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AppointmentConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.Appointment) graphql.Marshaler {
+			return ec.marshalNAppointment2ᚕᚖsparkiᚗappᚋintegrationsᚐAppointmentᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AppointmentConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppointmentConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Appointment(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AppointmentConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *AppointmentConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AppointmentConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AppointmentConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppointmentConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AppointmentConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *AppointmentConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AppointmentConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.AppointmentConnection().TotalCount(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AppointmentConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppointmentConnection", field, true, true, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _AppointmentEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *AppointmentEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AppointmentEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AppointmentEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AppointmentEdge", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _AppointmentEdge_node(ctx context.Context, field graphql.CollectedField, obj *AppointmentEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AppointmentEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Appointment) graphql.Marshaler {
+			return ec.marshalNAppointment2ᚖsparkiᚗappᚋintegrationsᚐAppointment(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AppointmentEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppointmentEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Appointment(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AppointmentPayload_appointment(ctx context.Context, field graphql.CollectedField, obj *AppointmentPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AppointmentPayload_appointment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Appointment, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Appointment) graphql.Marshaler {
+			return ec.marshalOAppointment2ᚖsparkiᚗappᚋintegrationsᚐAppointment(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AppointmentPayload_appointment(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppointmentPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Appointment(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AppointmentPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *AppointmentPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AppointmentPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖsparkiᚗappᚋintegrationsᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AppointmentPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AppointmentPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Connection_state(ctx context.Context, field graphql.CollectedField, obj *sparki.Connection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6782,6 +9434,75 @@ func (ec *executionContext) _Coordinates_longitude(ctx context.Context, field gr
 }
 func (ec *executionContext) fieldContext_Coordinates_longitude(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Coordinates", field, false, false, errors.New("field of type Float does not have child fields"))
+}
+
+func (ec *executionContext) _Customer_name(ctx context.Context, field graphql.CollectedField, obj *sparki.Customer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Customer_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Customer_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Customer", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Customer_email(ctx context.Context, field graphql.CollectedField, obj *sparki.Customer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Customer_email(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Email, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Customer_email(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Customer", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Customer_phone(ctx context.Context, field graphql.CollectedField, obj *sparki.Customer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Customer_phone(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Phone, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Customer_phone(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Customer", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _DetailRow_key(ctx context.Context, field graphql.CollectedField, obj *sparki.DetailRow) (ret graphql.Marshaler) {
@@ -7449,6 +10170,70 @@ func (ec *executionContext) fieldContext_Integration_deliveries(ctx context.Cont
 	if fc.Args, err = ec.field_Integration_deliveries_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Integration_agendaTargets(ctx context.Context, field graphql.CollectedField, obj *sparki.Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_agendaTargets(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().AgendaTargets(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.AgendaTarget) graphql.Marshaler {
+			return ec.marshalNAgendaTarget2ᚕᚖsparkiᚗappᚋintegrationsᚐAgendaTargetᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_agendaTargets(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Integration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AgendaTarget(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Integration_scheduleLinks(ctx context.Context, field graphql.CollectedField, obj *sparki.Integration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Integration_scheduleLinks(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Integration().ScheduleLinks(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.ScheduleLink) graphql.Marshaler {
+			return ec.marshalNScheduleLink2ᚕᚖsparkiᚗappᚋintegrationsᚐScheduleLinkᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Integration_scheduleLinks(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Integration",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ScheduleLink(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -8951,7 +11736,7 @@ func (ec *executionContext) _Mutation_reviewProject(ctx context.Context, field g
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().ReviewProject(ctx, fc.Args["projectId"].(string), fc.Args["decision"].(sparki.ReviewDecision))
+			return ec.Resolvers.Mutation().ReviewProject(ctx, fc.Args["projectId"].(string), fc.Args["decision"].(sparki.ReviewDecision), fc.Args["cancelAppointments"].(*bool))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *ProjectPayload) graphql.Marshaler {
@@ -9067,6 +11852,402 @@ func (ec *executionContext) fieldContext_Mutation_removeProjectMedia(ctx context
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_removeProjectMedia_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_runAgendaSmokeTest(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_runAgendaSmokeTest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RunAgendaSmokeTest(ctx, fc.Args["integrationId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RunAgendaSmokeTestPayload) graphql.Marshaler {
+			return ec.marshalNRunAgendaSmokeTestPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐRunAgendaSmokeTestPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_runAgendaSmokeTest(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RunAgendaSmokeTestPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_runAgendaSmokeTest_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createSchedule(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createSchedule(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateSchedule(ctx, fc.Args["input"].(ScheduleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *SchedulePayload) graphql.Marshaler {
+			return ec.marshalNSchedulePayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐSchedulePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createSchedule(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SchedulePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createSchedule_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_linkSchedule(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_linkSchedule(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().LinkSchedule(ctx, fc.Args["input"].(LinkScheduleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ScheduleLinkPayload) graphql.Marshaler {
+			return ec.marshalNScheduleLinkPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐScheduleLinkPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_linkSchedule(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ScheduleLinkPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_linkSchedule_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_disconnectSchedule(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_disconnectSchedule(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DisconnectSchedule(ctx, fc.Args["scheduleLinkId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *ScheduleLinkPayload) graphql.Marshaler {
+			return ec.marshalNScheduleLinkPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐScheduleLinkPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_disconnectSchedule(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ScheduleLinkPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_disconnectSchedule_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createAppointment(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createAppointment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateAppointment(ctx, fc.Args["input"].(AppointmentInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AppointmentPayload) graphql.Marshaler {
+			return ec.marshalNAppointmentPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createAppointment(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AppointmentPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createAppointment_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateAppointment(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateAppointment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateAppointment(ctx, fc.Args["appointmentId"].(string), fc.Args["input"].(AppointmentPatch))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AppointmentPayload) graphql.Marshaler {
+			return ec.marshalNAppointmentPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateAppointment(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AppointmentPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateAppointment_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_cancelAppointment(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_cancelAppointment(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CancelAppointment(ctx, fc.Args["appointmentId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AppointmentPayload) graphql.Marshaler {
+			return ec.marshalNAppointmentPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_cancelAppointment(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AppointmentPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_cancelAppointment_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_retryWriteBack(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_retryWriteBack(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RetryWriteBack(ctx, fc.Args["appointmentId"].(string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AppointmentPayload) graphql.Marshaler {
+			return ec.marshalNAppointmentPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_retryWriteBack(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AppointmentPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_retryWriteBack_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_resolveDrift(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_resolveDrift(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ResolveDrift(ctx, fc.Args["appointmentId"].(string), fc.Args["keep"].(sparki.DriftSide))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AppointmentPayload) graphql.Marshaler {
+			return ec.marshalNAppointmentPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentPayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_resolveDrift(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AppointmentPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_resolveDrift_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -9819,6 +13000,29 @@ func (ec *executionContext) _Project_needsReview(ctx context.Context, field grap
 }
 func (ec *executionContext) fieldContext_Project_needsReview(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Project", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Project_upcomingAppointments(ctx context.Context, field graphql.CollectedField, obj *sparki.Project) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Project_upcomingAppointments(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Project().UpcomingAppointments(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Project_upcomingAppointments(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Project", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
 func (ec *executionContext) _Project_appointmentMinutes(ctx context.Context, field graphql.CollectedField, obj *sparki.Project) (ret graphql.Marshaler) {
@@ -11027,6 +14231,126 @@ func (ec *executionContext) fieldContext_Query_projects(ctx context.Context, fie
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_schedules(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_schedules(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Schedules(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.Schedule) graphql.Marshaler {
+			return ec.marshalNSchedule2ᚕᚖsparkiᚗappᚋintegrationsᚐScheduleᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_schedules(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Schedule(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_scheduleLinks(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_scheduleLinks(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().ScheduleLinks(ctx, fc.Args["integrationId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.ScheduleLink) graphql.Marshaler {
+			return ec.marshalNScheduleLink2ᚕᚖsparkiᚗappᚋintegrationsᚐScheduleLinkᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_scheduleLinks(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ScheduleLink(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_scheduleLinks_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_appointments(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_appointments(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Appointments(ctx, fc.Args["filter"].(*sparki.AppointmentFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AppointmentConnection) graphql.Marshaler {
+			return ec.marshalNAppointmentConnection2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_appointments(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AppointmentConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_appointments_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_linkPreview(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11255,6 +14579,70 @@ func (ec *executionContext) fieldContext_ReplayDeliveryPayload_userErrors(_ cont
 	return fc, nil
 }
 
+func (ec *executionContext) _RunAgendaSmokeTestPayload_smokeTest(ctx context.Context, field graphql.CollectedField, obj *RunAgendaSmokeTestPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RunAgendaSmokeTestPayload_smokeTest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SmokeTest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.AgendaSmokeTest) graphql.Marshaler {
+			return ec.marshalOAgendaSmokeTest2ᚖsparkiᚗappᚋintegrationsᚐAgendaSmokeTest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RunAgendaSmokeTestPayload_smokeTest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RunAgendaSmokeTestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AgendaSmokeTest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RunAgendaSmokeTestPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *RunAgendaSmokeTestPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RunAgendaSmokeTestPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖsparkiᚗappᚋintegrationsᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RunAgendaSmokeTestPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RunAgendaSmokeTestPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SaveIntegrationPayload_integration(ctx context.Context, field graphql.CollectedField, obj *SaveIntegrationPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11309,6 +14697,496 @@ func (ec *executionContext) _SaveIntegrationPayload_userErrors(ctx context.Conte
 func (ec *executionContext) fieldContext_SaveIntegrationPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "SaveIntegrationPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Schedule_id(ctx context.Context, field graphql.CollectedField, obj *sparki.Schedule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Schedule_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NodeID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Schedule_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Schedule", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Schedule_name(ctx context.Context, field graphql.CollectedField, obj *sparki.Schedule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Schedule_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Schedule_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Schedule", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Schedule_parent(ctx context.Context, field graphql.CollectedField, obj *sparki.Schedule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Schedule_parent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Schedule().Parent(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Schedule) graphql.Marshaler {
+			return ec.marshalOSchedule2ᚖsparkiᚗappᚋintegrationsᚐSchedule(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Schedule_parent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Schedule",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Schedule(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Schedule_project(ctx context.Context, field graphql.CollectedField, obj *sparki.Schedule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Schedule_project(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Schedule().Project(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Project) graphql.Marshaler {
+			return ec.marshalOProject2ᚖsparkiᚗappᚋintegrationsᚐProject(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Schedule_project(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Schedule",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Project(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Schedule_link(ctx context.Context, field graphql.CollectedField, obj *sparki.Schedule) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Schedule_link(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Schedule().Link(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.ScheduleLink) graphql.Marshaler {
+			return ec.marshalOScheduleLink2ᚖsparkiᚗappᚋintegrationsᚐScheduleLink(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Schedule_link(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Schedule",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ScheduleLink(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ScheduleLink_id(ctx context.Context, field graphql.CollectedField, obj *sparki.ScheduleLink) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduleLink_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NodeID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduleLink_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduleLink", field, true, false, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _ScheduleLink_schedule(ctx context.Context, field graphql.CollectedField, obj *sparki.ScheduleLink) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduleLink_schedule(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ScheduleLink().Schedule(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Schedule) graphql.Marshaler {
+			return ec.marshalNSchedule2ᚖsparkiᚗappᚋintegrationsᚐSchedule(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduleLink_schedule(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ScheduleLink",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Schedule(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ScheduleLink_agendaTarget(ctx context.Context, field graphql.CollectedField, obj *sparki.ScheduleLink) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduleLink_agendaTarget(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ScheduleLink().AgendaTarget(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.AgendaTarget) graphql.Marshaler {
+			return ec.marshalNAgendaTarget2ᚖsparkiᚗappᚋintegrationsᚐAgendaTarget(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduleLink_agendaTarget(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ScheduleLink",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AgendaTarget(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ScheduleLink_integration(ctx context.Context, field graphql.CollectedField, obj *sparki.ScheduleLink) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduleLink_integration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ScheduleLink().Integration(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Integration) graphql.Marshaler {
+			return ec.marshalNIntegration2ᚖsparkiᚗappᚋintegrationsᚐIntegration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduleLink_integration(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ScheduleLink",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Integration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ScheduleLink_afdelingCode(ctx context.Context, field graphql.CollectedField, obj *sparki.ScheduleLink) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduleLink_afdelingCode(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AfdelingCode, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduleLink_afdelingCode(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduleLink", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ScheduleLink_medewerkerId(ctx context.Context, field graphql.CollectedField, obj *sparki.ScheduleLink) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduleLink_medewerkerId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MedewerkerID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduleLink_medewerkerId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduleLink", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _ScheduleLink_createdAt(ctx context.Context, field graphql.CollectedField, obj *sparki.ScheduleLink) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduleLink_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduleLink_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduleLink", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _ScheduleLinkPayload_scheduleLink(ctx context.Context, field graphql.CollectedField, obj *ScheduleLinkPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduleLinkPayload_scheduleLink(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ScheduleLink, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.ScheduleLink) graphql.Marshaler {
+			return ec.marshalOScheduleLink2ᚖsparkiᚗappᚋintegrationsᚐScheduleLink(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduleLinkPayload_scheduleLink(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ScheduleLinkPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ScheduleLink(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ScheduleLinkPayload_schedule(ctx context.Context, field graphql.CollectedField, obj *ScheduleLinkPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduleLinkPayload_schedule(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Schedule, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Schedule) graphql.Marshaler {
+			return ec.marshalOSchedule2ᚖsparkiᚗappᚋintegrationsᚐSchedule(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduleLinkPayload_schedule(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ScheduleLinkPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Schedule(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ScheduleLinkPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *ScheduleLinkPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduleLinkPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖsparkiᚗappᚋintegrationsᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduleLinkPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ScheduleLinkPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SchedulePayload_schedule(ctx context.Context, field graphql.CollectedField, obj *SchedulePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SchedulePayload_schedule(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Schedule, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Schedule) graphql.Marshaler {
+			return ec.marshalOSchedule2ᚖsparkiᚗappᚋintegrationsᚐSchedule(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SchedulePayload_schedule(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SchedulePayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Schedule(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SchedulePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *SchedulePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SchedulePayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕᚖsparkiᚗappᚋintegrationsᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SchedulePayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SchedulePayload",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -11750,6 +15628,50 @@ func (ec *executionContext) fieldContext_Subscription_activity(ctx context.Conte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Subscription_activity_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_appointmentChanged(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_appointmentChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().AppointmentChanged(ctx, fc.Args["scheduleId"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.Appointment) graphql.Marshaler {
+			return ec.marshalNAppointment2ᚖsparkiᚗappᚋintegrationsᚐAppointment(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_appointmentChanged(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Appointment(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_appointmentChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -12625,6 +16547,29 @@ func (ec *executionContext) _SyncStatus_pendingDeliveries(ctx context.Context, f
 	)
 }
 func (ec *executionContext) fieldContext_SyncStatus_pendingDeliveries(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncStatus", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _SyncStatus_pendingWriteBacks(ctx context.Context, field graphql.CollectedField, obj *sparki.SyncStatus) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncStatus_pendingWriteBacks(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PendingWriteBacks, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncStatus_pendingWriteBacks(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SyncStatus", field, false, false, errors.New("field of type Int does not have child fields"))
 }
 
@@ -14296,6 +18241,291 @@ func (ec *executionContext) fieldContext_WebhookDeliveryEdge_node(_ context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _WriteBack_state(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBack) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBack_state(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.State, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.WriteBackState) graphql.Marshaler {
+			return ec.marshalNWriteBackState2sparkiᚗappᚋintegrationsᚐWriteBackState(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBack_state(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBack", field, false, false, errors.New("field of type WriteBackState does not have child fields"))
+}
+
+func (ec *executionContext) _WriteBack_action(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBack) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBack_action(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Action, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.WriteBackAction) graphql.Marshaler {
+			return ec.marshalOWriteBackAction2ᚖsparkiᚗappᚋintegrationsᚐWriteBackAction(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBack_action(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBack", field, false, false, errors.New("field of type WriteBackAction does not have child fields"))
+}
+
+func (ec *executionContext) _WriteBack_externalId(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBack) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBack_externalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBack_externalId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBack", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _WriteBack_reason(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBack) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBack_reason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *sparki.WriteBackReason) graphql.Marshaler {
+			return ec.marshalOWriteBackReason2ᚖsparkiᚗappᚋintegrationsᚐWriteBackReason(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBack_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBack", field, false, false, errors.New("field of type WriteBackReason does not have child fields"))
+}
+
+func (ec *executionContext) _WriteBack_message(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBack) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBack_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.WriteBack().Message(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBack_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBack", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _WriteBack_attempts(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBack) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBack_attempts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Attempts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBack_attempts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBack", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _WriteBack_syncedAt(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBack) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBack_syncedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SyncedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBack_syncedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBack", field, false, false, errors.New("field of type DateTime does not have child fields"))
+}
+
+func (ec *executionContext) _WriteBack_drift(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBack) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBack_drift(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Drift, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.Drift) graphql.Marshaler {
+			return ec.marshalNWriteBackDrift2sparkiᚗappᚋintegrationsᚐDrift(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBack_drift(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBack", field, false, false, errors.New("field of type WriteBackDrift does not have child fields"))
+}
+
+func (ec *executionContext) _WriteBack_gates(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBack) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBack_gates(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.WriteBack().Gates(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*sparki.WriteBackGate) graphql.Marshaler {
+			return ec.marshalNWriteBackGate2ᚕᚖsparkiᚗappᚋintegrationsᚐWriteBackGateᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBack_gates(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "WriteBack",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_WriteBackGate(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _WriteBackGate_gate(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBackGate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBackGate_gate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Gate, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v sparki.WriteBackReason) graphql.Marshaler {
+			return ec.marshalNWriteBackReason2sparkiᚗappᚋintegrationsᚐWriteBackReason(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBackGate_gate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBackGate", field, false, false, errors.New("field of type WriteBackReason does not have child fields"))
+}
+
+func (ec *executionContext) _WriteBackGate_open(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBackGate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBackGate_open(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Open, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBackGate_open(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBackGate", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _WriteBackGate_remedy(ctx context.Context, field graphql.CollectedField, obj *sparki.WriteBackGate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WriteBackGate_remedy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.WriteBackGate().Remedy(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_WriteBackGate_remedy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WriteBackGate", field, true, true, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) ___Directive_name(ctx context.Context, field graphql.CollectedField, obj *introspection.Directive) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -15475,6 +19705,247 @@ func (ec *executionContext) unmarshalInputAddressInput(ctx context.Context, obj 
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputAppointmentFilter(ctx context.Context, obj any) (sparki.AppointmentFilter, error) {
+	var it sparki.AppointmentFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"scheduleId", "projectId", "status", "writeBackState", "from", "to", "search"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "scheduleId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("scheduleId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			if err = ec.Resolvers.AppointmentFilter().ScheduleID(ctx, &it, data); err != nil {
+				return it, err
+			}
+		case "projectId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("projectId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			if err = ec.Resolvers.AppointmentFilter().ProjectID(ctx, &it, data); err != nil {
+				return it, err
+			}
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOAppointmentStatus2ᚖsparkiᚗappᚋintegrationsᚐAppointmentStatus(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "writeBackState":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("writeBackState"))
+			data, err := ec.unmarshalOWriteBackState2ᚖsparkiᚗappᚋintegrationsᚐWriteBackState(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.WriteBackState = data
+		case "from":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("from"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.From = data
+		case "to":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("to"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.To = data
+		case "search":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("search"))
+			data, err := ec.unmarshalOString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Search = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputAppointmentInput(ctx context.Context, obj any) (AppointmentInput, error) {
+	var it AppointmentInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"scheduleId", "projectId", "status", "startsAt", "endsAt", "timeZone", "customer", "location", "notes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "scheduleId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("scheduleId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ScheduleID = data
+		case "projectId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("projectId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProjectID = graphql.OmittableOf(data)
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalNAppointmentStatus2sparkiᚗappᚋintegrationsᚐAppointmentStatus(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = data
+		case "startsAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startsAt"))
+			data, err := ec.unmarshalNDateTime2timeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.StartsAt = data
+		case "endsAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("endsAt"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.EndsAt = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "customer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customer"))
+			data, err := ec.unmarshalNCustomerInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐCustomerInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Customer = data
+		case "location":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("location"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Location = graphql.OmittableOf(data)
+		case "notes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("notes"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Notes = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputAppointmentPatch(ctx context.Context, obj any) (AppointmentPatch, error) {
+	var it AppointmentPatch
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"scheduleId", "status", "startsAt", "endsAt", "timeZone", "customer", "location", "notes"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "scheduleId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("scheduleId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ScheduleID = graphql.OmittableOf(data)
+		case "status":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("status"))
+			data, err := ec.unmarshalOAppointmentStatus2ᚖsparkiᚗappᚋintegrationsᚐAppointmentStatus(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Status = graphql.OmittableOf(data)
+		case "startsAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("startsAt"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.StartsAt = graphql.OmittableOf(data)
+		case "endsAt":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("endsAt"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.EndsAt = graphql.OmittableOf(data)
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = graphql.OmittableOf(data)
+		case "customer":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("customer"))
+			data, err := ec.unmarshalOCustomerInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐCustomerInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Customer = graphql.OmittableOf(data)
+		case "location":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("location"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Location = graphql.OmittableOf(data)
+		case "notes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("notes"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Notes = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputCoordinatesInput(ctx context.Context, obj any) (CoordinatesInput, error) {
 	var it CoordinatesInput
 	if obj == nil {
@@ -15507,6 +19978,50 @@ func (ec *executionContext) unmarshalInputCoordinatesInput(ctx context.Context, 
 				return it, err
 			}
 			it.Longitude = data
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputCustomerInput(ctx context.Context, obj any) (CustomerInput, error) {
+	var it CustomerInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "email", "phone"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = graphql.OmittableOf(data)
+		case "phone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("phone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Phone = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15558,6 +20073,50 @@ func (ec *executionContext) unmarshalInputDetailRowInput(ctx context.Context, ob
 				return it, err
 			}
 			it.Unit = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+func (ec *executionContext) unmarshalInputLinkScheduleInput(ctx context.Context, obj any) (LinkScheduleInput, error) {
+	var it LinkScheduleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"scheduleId", "agendaTargetId", "medewerkerId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "scheduleId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("scheduleId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ScheduleID = data
+		case "agendaTargetId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("agendaTargetId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AgendaTargetID = data
+		case "medewerkerId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("medewerkerId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MedewerkerID = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -15908,6 +20467,50 @@ func (ec *executionContext) unmarshalInputSaveIntegrationInput(ctx context.Conte
 	return it, nil
 }
 
+func (ec *executionContext) unmarshalInputScheduleInput(ctx context.Context, obj any) (ScheduleInput, error) {
+	var it ScheduleInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "parentId", "projectId"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "parentId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("parentId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ParentID = graphql.OmittableOf(data)
+		case "projectId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("projectId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProjectID = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
 func (ec *executionContext) unmarshalInputSyncDomainsInput(ctx context.Context, obj any) (SyncDomainsInput, error) {
 	var it SyncDomainsInput
 	if obj == nil {
@@ -16109,6 +20712,16 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._SyncRun(ctx, sel, obj)
+	case *sparki.ScheduleLink:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ScheduleLink(ctx, sel, obj)
+	case *sparki.Schedule:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Schedule(ctx, sel, obj)
 	case *sparki.ProjectMedia:
 		if obj == nil {
 			return graphql.Null
@@ -16129,6 +20742,16 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Integration(ctx, sel, obj)
+	case *sparki.Appointment:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Appointment(ctx, sel, obj)
+	case *sparki.AgendaTarget:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._AgendaTarget(ctx, sel, obj)
 	case *sparki.Activity:
 		if obj == nil {
 			return graphql.Null
@@ -16607,6 +21230,577 @@ func (ec *executionContext) _Address(ctx context.Context, sel ast.SelectionSet, 
 	return out
 }
 
+var agendaSmokeTestImplementors = []string{"AgendaSmokeTest"}
+
+func (ec *executionContext) _AgendaSmokeTest(ctx context.Context, sel ast.SelectionSet, obj *sparki.AgendaSmokeTest) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, agendaSmokeTestImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AgendaSmokeTest")
+		case "succeeded":
+			out.Values[i] = ec._AgendaSmokeTest_succeeded(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "steps":
+			out.Values[i] = ec._AgendaSmokeTest_steps(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var agendaSmokeTestStepImplementors = []string{"AgendaSmokeTestStep"}
+
+func (ec *executionContext) _AgendaSmokeTestStep(ctx context.Context, sel ast.SelectionSet, obj *sparki.AgendaSmokeTestStep) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, agendaSmokeTestStepImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AgendaSmokeTestStep")
+		case "action":
+			out.Values[i] = ec._AgendaSmokeTestStep_action(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "succeeded":
+			out.Values[i] = ec._AgendaSmokeTestStep_succeeded(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalId":
+			out.Values[i] = ec._AgendaSmokeTestStep_externalId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "message":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._AgendaSmokeTestStep_message(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "durationMs":
+			out.Values[i] = ec._AgendaSmokeTestStep_durationMs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var agendaTargetImplementors = []string{"AgendaTarget", "Node"}
+
+func (ec *executionContext) _AgendaTarget(ctx context.Context, sel ast.SelectionSet, obj *sparki.AgendaTarget) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, agendaTargetImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AgendaTarget")
+		case "id":
+			out.Values[i] = ec._AgendaTarget_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "integration":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._AgendaTarget_integration(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "externalId":
+			out.Values[i] = ec._AgendaTarget_externalId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = ec._AgendaTarget_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "kind":
+			out.Values[i] = ec._AgendaTarget_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "afdelingCode":
+			out.Values[i] = ec._AgendaTarget_afdelingCode(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "medewerkerId":
+			out.Values[i] = ec._AgendaTarget_medewerkerId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "available":
+			out.Values[i] = ec._AgendaTarget_available(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var appointmentImplementors = []string{"Appointment", "Node"}
+
+func (ec *executionContext) _Appointment(ctx context.Context, sel ast.SelectionSet, obj *sparki.Appointment) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, appointmentImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Appointment")
+		case "id":
+			out.Values[i] = ec._Appointment_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "schedule":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Appointment_schedule(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "project":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Appointment_project(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "status":
+			out.Values[i] = ec._Appointment_status(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "startsAt":
+			out.Values[i] = ec._Appointment_startsAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "endsAt":
+			out.Values[i] = ec._Appointment_endsAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "customer":
+			out.Values[i] = ec._Appointment_customer(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "location":
+			out.Values[i] = ec._Appointment_location(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "notes":
+			out.Values[i] = ec._Appointment_notes(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "writeBack":
+			out.Values[i] = ec._Appointment_writeBack(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = ec._Appointment_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = ec._Appointment_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var appointmentConnectionImplementors = []string{"AppointmentConnection"}
+
+func (ec *executionContext) _AppointmentConnection(ctx context.Context, sel ast.SelectionSet, obj *AppointmentConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, appointmentConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AppointmentConnection")
+		case "edges":
+			out.Values[i] = ec._AppointmentConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "nodes":
+			out.Values[i] = ec._AppointmentConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pageInfo":
+			out.Values[i] = ec._AppointmentConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalCount":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._AppointmentConnection_totalCount(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var appointmentEdgeImplementors = []string{"AppointmentEdge"}
+
+func (ec *executionContext) _AppointmentEdge(ctx context.Context, sel ast.SelectionSet, obj *AppointmentEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, appointmentEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AppointmentEdge")
+		case "cursor":
+			out.Values[i] = ec._AppointmentEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._AppointmentEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var appointmentPayloadImplementors = []string{"AppointmentPayload"}
+
+func (ec *executionContext) _AppointmentPayload(ctx context.Context, sel ast.SelectionSet, obj *AppointmentPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, appointmentPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AppointmentPayload")
+		case "appointment":
+			out.Values[i] = ec._AppointmentPayload_appointment(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._AppointmentPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var connectionImplementors = []string{"Connection"}
 
 func (ec *executionContext) _Connection(ctx context.Context, sel ast.SelectionSet, obj *sparki.Connection) graphql.Marshaler {
@@ -16708,6 +21902,54 @@ func (ec *executionContext) _Coordinates(ctx context.Context, sel ast.SelectionS
 		case "longitude":
 			out.Values[i] = ec._Coordinates_longitude(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var customerImplementors = []string{"Customer"}
+
+func (ec *executionContext) _Customer(ctx context.Context, sel ast.SelectionSet, obj *sparki.Customer) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, customerImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Customer")
+		case "name":
+			out.Values[i] = ec._Customer_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "email":
+			out.Values[i] = ec._Customer_email(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "phone":
+			out.Values[i] = ec._Customer_phone(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -17292,6 +22534,82 @@ func (ec *executionContext) _Integration(ctx context.Context, sel ast.SelectionS
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "agendaTargets":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Integration_agendaTargets(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "scheduleLinks":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Integration_scheduleLinks(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "diagnostics":
 			field := field
 
@@ -17787,6 +23105,69 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "runAgendaSmokeTest":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_runAgendaSmokeTest(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createSchedule":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createSchedule(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "linkSchedule":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_linkSchedule(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "disconnectSchedule":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_disconnectSchedule(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createAppointment":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createAppointment(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateAppointment":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateAppointment(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cancelAppointment":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_cancelAppointment(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "retryWriteBack":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_retryWriteBack(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resolveDrift":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_resolveDrift(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -18196,6 +23577,44 @@ func (ec *executionContext) _Project(ctx context.Context, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "upcomingAppointments":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Project_upcomingAppointments(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "appointmentMinutes":
 			out.Values[i] = ec._Project_appointmentMinutes(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -18960,6 +24379,72 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "schedules":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_schedules(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "scheduleLinks":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_scheduleLinks(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "appointments":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_appointments(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "linkPreview":
 			field := field
 
@@ -19082,6 +24567,49 @@ func (ec *executionContext) _ReplayDeliveryPayload(ctx context.Context, sel ast.
 	return out
 }
 
+var runAgendaSmokeTestPayloadImplementors = []string{"RunAgendaSmokeTestPayload"}
+
+func (ec *executionContext) _RunAgendaSmokeTestPayload(ctx context.Context, sel ast.SelectionSet, obj *RunAgendaSmokeTestPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, runAgendaSmokeTestPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RunAgendaSmokeTestPayload")
+		case "smokeTest":
+			out.Values[i] = ec._RunAgendaSmokeTestPayload_smokeTest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._RunAgendaSmokeTestPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var saveIntegrationPayloadImplementors = []string{"SaveIntegrationPayload"}
 
 func (ec *executionContext) _SaveIntegrationPayload(ctx context.Context, sel ast.SelectionSet, obj *SaveIntegrationPayload) graphql.Marshaler {
@@ -19101,6 +24629,421 @@ func (ec *executionContext) _SaveIntegrationPayload(ctx context.Context, sel ast
 			}
 		case "userErrors":
 			out.Values[i] = ec._SaveIntegrationPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var scheduleImplementors = []string{"Schedule", "Node"}
+
+func (ec *executionContext) _Schedule(ctx context.Context, sel ast.SelectionSet, obj *sparki.Schedule) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, scheduleImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Schedule")
+		case "id":
+			out.Values[i] = ec._Schedule_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = ec._Schedule_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "parent":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Schedule_parent(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "project":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Schedule_project(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "link":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Schedule_link(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var scheduleLinkImplementors = []string{"ScheduleLink", "Node"}
+
+func (ec *executionContext) _ScheduleLink(ctx context.Context, sel ast.SelectionSet, obj *sparki.ScheduleLink) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, scheduleLinkImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ScheduleLink")
+		case "id":
+			out.Values[i] = ec._ScheduleLink_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "schedule":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ScheduleLink_schedule(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "agendaTarget":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ScheduleLink_agendaTarget(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "integration":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._ScheduleLink_integration(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "afdelingCode":
+			out.Values[i] = ec._ScheduleLink_afdelingCode(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "medewerkerId":
+			out.Values[i] = ec._ScheduleLink_medewerkerId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = ec._ScheduleLink_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var scheduleLinkPayloadImplementors = []string{"ScheduleLinkPayload"}
+
+func (ec *executionContext) _ScheduleLinkPayload(ctx context.Context, sel ast.SelectionSet, obj *ScheduleLinkPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, scheduleLinkPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ScheduleLinkPayload")
+		case "scheduleLink":
+			out.Values[i] = ec._ScheduleLinkPayload_scheduleLink(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "schedule":
+			out.Values[i] = ec._ScheduleLinkPayload_schedule(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._ScheduleLinkPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var schedulePayloadImplementors = []string{"SchedulePayload"}
+
+func (ec *executionContext) _SchedulePayload(ctx context.Context, sel ast.SelectionSet, obj *SchedulePayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, schedulePayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SchedulePayload")
+		case "schedule":
+			out.Values[i] = ec._SchedulePayload_schedule(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._SchedulePayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -19377,6 +25320,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 		return ec._Subscription_syncStatusChanged(ctx, fields[0])
 	case "activity":
 		return ec._Subscription_activity(ctx, fields[0])
+	case "appointmentChanged":
+		return ec._Subscription_appointmentChanged(ctx, fields[0])
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
@@ -19924,6 +25869,11 @@ func (ec *executionContext) _SyncStatus(ctx context.Context, sel ast.SelectionSe
 			}
 		case "pendingDeliveries":
 			out.Values[i] = ec._SyncStatus_pendingDeliveries(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pendingWriteBacks":
+			out.Values[i] = ec._SyncStatus_pendingWriteBacks(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -21154,6 +27104,231 @@ func (ec *executionContext) _WebhookDeliveryEdge(ctx context.Context, sel ast.Se
 	return out
 }
 
+var writeBackImplementors = []string{"WriteBack"}
+
+func (ec *executionContext) _WriteBack(ctx context.Context, sel ast.SelectionSet, obj *sparki.WriteBack) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, writeBackImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WriteBack")
+		case "state":
+			out.Values[i] = ec._WriteBack_state(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "action":
+			out.Values[i] = ec._WriteBack_action(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "externalId":
+			out.Values[i] = ec._WriteBack_externalId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "reason":
+			out.Values[i] = ec._WriteBack_reason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "message":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._WriteBack_message(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "attempts":
+			out.Values[i] = ec._WriteBack_attempts(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "syncedAt":
+			out.Values[i] = ec._WriteBack_syncedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "drift":
+			out.Values[i] = ec._WriteBack_drift(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "gates":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._WriteBack_gates(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var writeBackGateImplementors = []string{"WriteBackGate"}
+
+func (ec *executionContext) _WriteBackGate(ctx context.Context, sel ast.SelectionSet, obj *sparki.WriteBackGate) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, writeBackGateImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WriteBackGate")
+		case "gate":
+			out.Values[i] = ec._WriteBackGate_gate(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "open":
+			out.Values[i] = ec._WriteBackGate_open(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "remedy":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._WriteBackGate_remedy(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var __DirectiveImplementors = []string{"__Directive"}
 
 func (ec *executionContext) ___Directive(ctx context.Context, sel ast.SelectionSet, obj *introspection.Directive) graphql.Marshaler {
@@ -21665,6 +27840,174 @@ func (ec *executionContext) marshalNAddress2sparkiᚗappᚋintegrationsᚐAddres
 	return ec._Address(ctx, sel, &v)
 }
 
+func (ec *executionContext) marshalNAgendaSmokeTestStep2ᚕᚖsparkiᚗappᚋintegrationsᚐAgendaSmokeTestStepᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.AgendaSmokeTestStep) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAgendaSmokeTestStep2ᚖsparkiᚗappᚋintegrationsᚐAgendaSmokeTestStep(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNAgendaSmokeTestStep2ᚖsparkiᚗappᚋintegrationsᚐAgendaSmokeTestStep(ctx context.Context, sel ast.SelectionSet, v *sparki.AgendaSmokeTestStep) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._AgendaSmokeTestStep(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNAgendaTarget2ᚕᚖsparkiᚗappᚋintegrationsᚐAgendaTargetᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.AgendaTarget) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAgendaTarget2ᚖsparkiᚗappᚋintegrationsᚐAgendaTarget(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNAgendaTarget2ᚖsparkiᚗappᚋintegrationsᚐAgendaTarget(ctx context.Context, sel ast.SelectionSet, v *sparki.AgendaTarget) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._AgendaTarget(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNAgendaTargetKind2sparkiᚗappᚋintegrationsᚐAgendaTargetKind(ctx context.Context, v any) (sparki.AgendaTargetKind, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.AgendaTargetKind(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAgendaTargetKind2sparkiᚗappᚋintegrationsᚐAgendaTargetKind(ctx context.Context, sel ast.SelectionSet, v sparki.AgendaTargetKind) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNAppointment2ᚕᚖsparkiᚗappᚋintegrationsᚐAppointmentᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.Appointment) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAppointment2ᚖsparkiᚗappᚋintegrationsᚐAppointment(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNAppointment2ᚖsparkiᚗappᚋintegrationsᚐAppointment(ctx context.Context, sel ast.SelectionSet, v *sparki.Appointment) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Appointment(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNAppointmentConnection2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentConnection(ctx context.Context, sel ast.SelectionSet, v *AppointmentConnection) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._AppointmentConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNAppointmentEdge2ᚕᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*AppointmentEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAppointmentEdge2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNAppointmentEdge2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentEdge(ctx context.Context, sel ast.SelectionSet, v *AppointmentEdge) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._AppointmentEdge(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNAppointmentInput2sparkiᚗappᚋintegrationsᚋgraphᚐAppointmentInput(ctx context.Context, v any) (AppointmentInput, error) {
+	res, err := ec.unmarshalInputAppointmentInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNAppointmentPatch2sparkiᚗappᚋintegrationsᚋgraphᚐAppointmentPatch(ctx context.Context, v any) (AppointmentPatch, error) {
+	res, err := ec.unmarshalInputAppointmentPatch(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAppointmentPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐAppointmentPayload(ctx context.Context, sel ast.SelectionSet, v *AppointmentPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._AppointmentPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNAppointmentStatus2sparkiᚗappᚋintegrationsᚐAppointmentStatus(ctx context.Context, v any) (sparki.AppointmentStatus, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.AppointmentStatus(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAppointmentStatus2sparkiᚗappᚋintegrationsᚐAppointmentStatus(ctx context.Context, sel ast.SelectionSet, v sparki.AppointmentStatus) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -21717,6 +28060,15 @@ func (ec *executionContext) marshalNConnectionState2sparkiᚗappᚋintegrations�
 		}
 	}
 	return res
+}
+
+func (ec *executionContext) marshalNCustomer2sparkiᚗappᚋintegrationsᚐCustomer(ctx context.Context, sel ast.SelectionSet, v sparki.Customer) graphql.Marshaler {
+	return ec._Customer(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNCustomerInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐCustomerInput(ctx context.Context, v any) (*CustomerInput, error) {
+	res, err := ec.unmarshalInputCustomerInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNDateTime2timeᚐTime(ctx context.Context, v any) (time.Time, error) {
@@ -21827,6 +28179,23 @@ func (ec *executionContext) unmarshalNDiagnosticOutcome2sparkiᚗappᚋintegrati
 }
 
 func (ec *executionContext) marshalNDiagnosticOutcome2sparkiᚗappᚋintegrationsᚐDiagnosticOutcome(ctx context.Context, sel ast.SelectionSet, v sparki.DiagnosticOutcome) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNDriftSide2sparkiᚗappᚋintegrationsᚐDriftSide(ctx context.Context, v any) (sparki.DriftSide, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.DriftSide(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDriftSide2sparkiᚗappᚋintegrationsᚐDriftSide(ctx context.Context, sel ast.SelectionSet, v sparki.DriftSide) graphql.Marshaler {
 	_ = sel
 	res := graphql.MarshalString(string(v))
 	if res == graphql.Null {
@@ -21962,6 +28331,11 @@ func (ec *executionContext) marshalNLinkPreview2ᚖsparkiᚗappᚋintegrations�
 		return graphql.Null
 	}
 	return ec._LinkPreview(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNLinkScheduleInput2sparkiᚗappᚋintegrationsᚋgraphᚐLinkScheduleInput(ctx context.Context, v any) (LinkScheduleInput, error) {
+	res, err := ec.unmarshalInputLinkScheduleInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNListing2ᚖsparkiᚗappᚋintegrationsᚐListing(ctx context.Context, sel ast.SelectionSet, v *sparki.Listing) graphql.Marshaler {
@@ -22427,6 +28801,16 @@ func (ec *executionContext) marshalNReviewDecision2sparkiᚗappᚋintegrations�
 	return res
 }
 
+func (ec *executionContext) marshalNRunAgendaSmokeTestPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐRunAgendaSmokeTestPayload(ctx context.Context, sel ast.SelectionSet, v *RunAgendaSmokeTestPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._RunAgendaSmokeTestPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNSaveIntegrationInput2sparkiᚗappᚋintegrationsᚋgraphᚐSaveIntegrationInput(ctx context.Context, v any) (SaveIntegrationInput, error) {
 	res, err := ec.unmarshalInputSaveIntegrationInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -22440,6 +28824,83 @@ func (ec *executionContext) marshalNSaveIntegrationPayload2ᚖsparkiᚗappᚋint
 		return graphql.Null
 	}
 	return ec._SaveIntegrationPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSchedule2ᚕᚖsparkiᚗappᚋintegrationsᚐScheduleᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.Schedule) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSchedule2ᚖsparkiᚗappᚋintegrationsᚐSchedule(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSchedule2ᚖsparkiᚗappᚋintegrationsᚐSchedule(ctx context.Context, sel ast.SelectionSet, v *sparki.Schedule) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Schedule(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNScheduleInput2sparkiᚗappᚋintegrationsᚋgraphᚐScheduleInput(ctx context.Context, v any) (ScheduleInput, error) {
+	res, err := ec.unmarshalInputScheduleInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNScheduleLink2ᚕᚖsparkiᚗappᚋintegrationsᚐScheduleLinkᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.ScheduleLink) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNScheduleLink2ᚖsparkiᚗappᚋintegrationsᚐScheduleLink(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNScheduleLink2ᚖsparkiᚗappᚋintegrationsᚐScheduleLink(ctx context.Context, sel ast.SelectionSet, v *sparki.ScheduleLink) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ScheduleLink(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNScheduleLinkPayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐScheduleLinkPayload(ctx context.Context, sel ast.SelectionSet, v *ScheduleLinkPayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._ScheduleLinkPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSchedulePayload2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐSchedulePayload(ctx context.Context, sel ast.SelectionSet, v *SchedulePayload) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._SchedulePayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNSetting2ᚕᚖsparkiᚗappᚋintegrationsᚐSettingᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.Setting) graphql.Marshaler {
@@ -22995,6 +29456,104 @@ func (ec *executionContext) marshalNWebhookDeliveryEdge2ᚖsparkiᚗappᚋintegr
 	return ec._WebhookDeliveryEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNWriteBack2sparkiᚗappᚋintegrationsᚐWriteBack(ctx context.Context, sel ast.SelectionSet, v sparki.WriteBack) graphql.Marshaler {
+	return ec._WriteBack(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNWriteBackAction2sparkiᚗappᚋintegrationsᚐWriteBackAction(ctx context.Context, v any) (sparki.WriteBackAction, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.WriteBackAction(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNWriteBackAction2sparkiᚗappᚋintegrationsᚐWriteBackAction(ctx context.Context, sel ast.SelectionSet, v sparki.WriteBackAction) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNWriteBackDrift2sparkiᚗappᚋintegrationsᚐDrift(ctx context.Context, v any) (sparki.Drift, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.Drift(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNWriteBackDrift2sparkiᚗappᚋintegrationsᚐDrift(ctx context.Context, sel ast.SelectionSet, v sparki.Drift) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNWriteBackGate2ᚕᚖsparkiᚗappᚋintegrationsᚐWriteBackGateᚄ(ctx context.Context, sel ast.SelectionSet, v []*sparki.WriteBackGate) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNWriteBackGate2ᚖsparkiᚗappᚋintegrationsᚐWriteBackGate(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNWriteBackGate2ᚖsparkiᚗappᚋintegrationsᚐWriteBackGate(ctx context.Context, sel ast.SelectionSet, v *sparki.WriteBackGate) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._WriteBackGate(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNWriteBackReason2sparkiᚗappᚋintegrationsᚐWriteBackReason(ctx context.Context, v any) (sparki.WriteBackReason, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.WriteBackReason(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNWriteBackReason2sparkiᚗappᚋintegrationsᚐWriteBackReason(ctx context.Context, sel ast.SelectionSet, v sparki.WriteBackReason) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNWriteBackState2sparkiᚗappᚋintegrationsᚐWriteBackState(ctx context.Context, v any) (sparki.WriteBackState, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.WriteBackState(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNWriteBackState2sparkiᚗappᚋintegrationsᚐWriteBackState(ctx context.Context, sel ast.SelectionSet, v sparki.WriteBackState) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+	}
+	return res
+}
+
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
 	return ec.___Directive(ctx, sel, &v)
 }
@@ -23187,6 +29746,47 @@ func (ec *executionContext) unmarshalOAddressInput2ᚖsparkiᚗappᚋintegration
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalOAgendaSmokeTest2ᚖsparkiᚗappᚋintegrationsᚐAgendaSmokeTest(ctx context.Context, sel ast.SelectionSet, v *sparki.AgendaSmokeTest) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._AgendaSmokeTest(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOAppointment2ᚖsparkiᚗappᚋintegrationsᚐAppointment(ctx context.Context, sel ast.SelectionSet, v *sparki.Appointment) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Appointment(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOAppointmentFilter2ᚖsparkiᚗappᚋintegrationsᚐAppointmentFilter(ctx context.Context, v any) (*sparki.AppointmentFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputAppointmentFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOAppointmentStatus2ᚖsparkiᚗappᚋintegrationsᚐAppointmentStatus(ctx context.Context, v any) (*sparki.AppointmentStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.AppointmentStatus(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOAppointmentStatus2ᚖsparkiᚗappᚋintegrationsᚐAppointmentStatus(ctx context.Context, sel ast.SelectionSet, v *sparki.AppointmentStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
 func (ec *executionContext) unmarshalOBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -23229,6 +29829,14 @@ func (ec *executionContext) unmarshalOCoordinatesInput2ᚖsparkiᚗappᚋintegra
 		return nil, nil
 	}
 	res, err := ec.unmarshalInputCoordinatesInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOCustomerInput2ᚖsparkiᚗappᚋintegrationsᚋgraphᚐCustomerInput(ctx context.Context, v any) (*CustomerInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputCustomerInput(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -23508,6 +30116,20 @@ func (ec *executionContext) marshalOProvenance2ᚖsparkiᚗappᚋintegrationsᚐ
 	return ec._Provenance(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOSchedule2ᚖsparkiᚗappᚋintegrationsᚐSchedule(ctx context.Context, sel ast.SelectionSet, v *sparki.Schedule) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Schedule(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOScheduleLink2ᚖsparkiᚗappᚋintegrationsᚐScheduleLink(ctx context.Context, sel ast.SelectionSet, v *sparki.ScheduleLink) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ScheduleLink(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalOString2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -23672,6 +30294,63 @@ func (ec *executionContext) unmarshalOWebhookDeliveryFilter2ᚖsparkiᚗappᚋin
 	}
 	res, err := ec.unmarshalInputWebhookDeliveryFilter(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOWriteBackAction2ᚖsparkiᚗappᚋintegrationsᚐWriteBackAction(ctx context.Context, v any) (*sparki.WriteBackAction, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.WriteBackAction(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOWriteBackAction2ᚖsparkiᚗappᚋintegrationsᚐWriteBackAction(ctx context.Context, sel ast.SelectionSet, v *sparki.WriteBackAction) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) unmarshalOWriteBackReason2ᚖsparkiᚗappᚋintegrationsᚐWriteBackReason(ctx context.Context, v any) (*sparki.WriteBackReason, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.WriteBackReason(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOWriteBackReason2ᚖsparkiᚗappᚋintegrationsᚐWriteBackReason(ctx context.Context, sel ast.SelectionSet, v *sparki.WriteBackReason) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) unmarshalOWriteBackState2ᚖsparkiᚗappᚋintegrationsᚐWriteBackState(ctx context.Context, v any) (*sparki.WriteBackState, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := sparki.WriteBackState(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOWriteBackState2ᚖsparkiᚗappᚋintegrationsᚐWriteBackState(ctx context.Context, sel ast.SelectionSet, v *sparki.WriteBackState) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

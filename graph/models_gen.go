@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	sparki "sparki.app/integrations"
@@ -63,12 +64,94 @@ type AddressInput struct {
 	Country graphql.Omittable[*string] `json:"country"`
 }
 
+// A page of appointments.
+type AppointmentConnection struct {
+	// The appointments with their cursors.
+	Edges []*AppointmentEdge `json:"edges"`
+	// The appointments.
+	Nodes []*sparki.Appointment `json:"nodes"`
+	// Where the page lies.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many match in all; counted only when asked for.
+	TotalCount int `json:"totalCount"`
+	// Count counts the whole list.
+	Count sparki.Counter `json:"-"`
+}
+
+// An appointment in a page.
+type AppointmentEdge struct {
+	// The place of this appointment in the list.
+	Cursor string `json:"cursor"`
+	// The appointment.
+	Node *sparki.Appointment `json:"node"`
+}
+
+// What an appointment is like. endsAt may be left out: the project's appointment duration, else 30 minutes.
+type AppointmentInput struct {
+	// The schedule to stand in.
+	ScheduleID string `json:"scheduleId"`
+	// What it is about; left out for the schedule's own project, or none.
+	ProjectID graphql.Omittable[*string] `json:"projectId"`
+	// Where it stands.
+	Status sparki.AppointmentStatus `json:"status"`
+	// When it starts.
+	StartsAt time.Time `json:"startsAt"`
+	// When it ends.
+	EndsAt graphql.Omittable[*time.Time] `json:"endsAt"`
+	// The IANA zone that the times were meant in. With it, a local time that does not exist there, or that has another offset there, is refused.
+	TimeZone graphql.Omittable[*string] `json:"timeZone"`
+	// Whom it is with.
+	Customer *CustomerInput `json:"customer"`
+	// Where it is.
+	Location graphql.Omittable[*string] `json:"location"`
+	// For the office only.
+	Notes graphql.Omittable[*string] `json:"notes"`
+}
+
+// What changes of an appointment. Omitted fields stay as they are; startsAt alone moves it, with its length.
+type AppointmentPatch struct {
+	// Move it to this schedule.
+	ScheduleID graphql.Omittable[*string] `json:"scheduleId"`
+	// Where it stands.
+	Status graphql.Omittable[*sparki.AppointmentStatus] `json:"status"`
+	// When it starts.
+	StartsAt graphql.Omittable[*time.Time] `json:"startsAt"`
+	// When it ends.
+	EndsAt graphql.Omittable[*time.Time] `json:"endsAt"`
+	// The IANA zone that the times were meant in, as in AppointmentInput.
+	TimeZone graphql.Omittable[*string] `json:"timeZone"`
+	// Whom it is with.
+	Customer graphql.Omittable[*CustomerInput] `json:"customer"`
+	// Where it is; null clears.
+	Location graphql.Omittable[*string] `json:"location"`
+	// For the office only; null clears.
+	Notes graphql.Omittable[*string] `json:"notes"`
+}
+
+// What a change of an appointment gave.
+type AppointmentPayload struct {
+	// The appointment; null when it was refused.
+	Appointment *sparki.Appointment `json:"appointment"`
+	// Why it was refused; empty when it was not.
+	UserErrors []*sparki.UserError `json:"userErrors"`
+}
+
 // A point on the map, WGS 84.
 type CoordinatesInput struct {
 	// Degrees north, -90 to 90.
 	Latitude float64 `json:"latitude"`
 	// Degrees east, -180 to 180.
 	Longitude float64 `json:"longitude"`
+}
+
+// Whom an appointment is with.
+type CustomerInput struct {
+	// The name.
+	Name string `json:"name"`
+	// An e-mail address.
+	Email graphql.Omittable[*string] `json:"email"`
+	// A telephone number.
+	Phone graphql.Omittable[*string] `json:"phone"`
 }
 
 // One row of the details table.
@@ -81,6 +164,16 @@ type DetailRowInput struct {
 	Value string `json:"value"`
 	// For example m².
 	Unit graphql.Omittable[*string] `json:"unit"`
+}
+
+// Which schedule is to be linked with which agenda.
+type LinkScheduleInput struct {
+	// A parent schedule.
+	ScheduleID string `json:"scheduleId"`
+	// An available agenda target.
+	AgendaTargetID string `json:"agendaTargetId"`
+	// REALWORKS: needed when the target has none, else MEDEWERKER_REQUIRED.
+	MedewerkerID graphql.Omittable[*string] `json:"medewerkerId"`
 }
 
 // What can be changed. Needs the permission that each field names.
@@ -197,6 +290,14 @@ type ReplayDeliveryPayload struct {
 	UserErrors []*sparki.UserError `json:"userErrors"`
 }
 
+// What a smoke test of the agenda gave.
+type RunAgendaSmokeTestPayload struct {
+	// What it did; null when it was refused.
+	SmokeTest *sparki.AgendaSmokeTest `json:"smokeTest"`
+	// Why it was refused; empty when it was not.
+	UserErrors []*sparki.UserError `json:"userErrors"`
+}
+
 // An integration's settings and switches.
 type SaveIntegrationInput struct {
 	// The CRM's key, for example kolibri.
@@ -216,6 +317,34 @@ type SaveIntegrationPayload struct {
 	// The integration as it is now; null when refused.
 	Integration *sparki.Integration `json:"integration"`
 	// Why it was refused; empty when it was done.
+	UserErrors []*sparki.UserError `json:"userErrors"`
+}
+
+// What a schedule is like.
+type ScheduleInput struct {
+	// What people call it.
+	Name string `json:"name"`
+	// The schedule that it is separated from, a parent; left out for a parent.
+	ParentID graphql.Omittable[*string] `json:"parentId"`
+	// The only project that it is for.
+	ProjectID graphql.Omittable[*string] `json:"projectId"`
+}
+
+// What linking or disconnecting a schedule gave.
+type ScheduleLinkPayload struct {
+	// The link; null when it was refused or ended.
+	ScheduleLink *sparki.ScheduleLink `json:"scheduleLink"`
+	// The schedule; null when it was refused.
+	Schedule *sparki.Schedule `json:"schedule"`
+	// Why it was refused; empty when it was not.
+	UserErrors []*sparki.UserError `json:"userErrors"`
+}
+
+// What a change of a schedule gave.
+type SchedulePayload struct {
+	// The schedule; null when it was refused.
+	Schedule *sparki.Schedule `json:"schedule"`
+	// Why it was refused; empty when it was not.
 	UserErrors []*sparki.UserError `json:"userErrors"`
 }
 

@@ -57,6 +57,19 @@ func (s *Service) Connect(ctx context.Context, i *sparki.Integration) (providers
 	return conn, nil
 }
 
+// Agenda gives the line to the agenda of an integration's CRM. Misconfigured also says that the CRM has none.
+func (s *Service) Agenda(ctx context.Context, i *sparki.Integration) (providers.Agenda, error) {
+	conn, err := s.Connect(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	agenda, ok := conn.(providers.Agenda)
+	if !ok {
+		return nil, sparki.Errorf(sparki.Misconfigured, "appointments cannot be written to this CRM")
+	}
+	return agenda, nil
+}
+
 // settings are the integration's own, or those of its mock.
 func (s *Service) settings(ctx context.Context, i *sparki.Integration) (sparki.Settings, error) {
 	if i.Mock {

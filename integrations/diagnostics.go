@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/db"
 	"sparki.app/integrations/providers"
 )
 
@@ -27,7 +28,11 @@ func (s *Service) Diagnose(ctx context.Context, i *sparki.Integration) ([]*spark
 	d.filters()
 	d.webhook()
 	d.agenda()
+	d.targets()
+	d.links()
 	d.outbound()
+	d.writeBack()
+	d.devMode()
 	d.mock()
 	return d.found, nil
 }
@@ -42,6 +47,7 @@ type diagnosis struct {
 	active     int   // items
 	crawled    bool  // a run has succeeded
 	told       bool  // a webhook delivery came of late
+	agendas    db.AgendaSummary
 	webhookURL string
 
 	found []*sparki.Diagnostic
@@ -67,11 +73,13 @@ func (d *diagnosis) read(ctx context.Context, s *Service) (err error) {
 	if err != nil {
 		return err
 	}
-	_, succeeded, _, err := s.DB.RunSummary(ctx, d.i.PortalID, d.i.ID)
-	if err != nil {
+	d.active = counts.Active
+	if d.crawled, err = s.DB.HasSucceeded(ctx, d.i.PortalID, d.i.ID, sparki.SyncListings); err != nil {
 		return err
 	}
-	d.active, d.crawled = counts.Active, succeeded != nil
+	if d.agendas, err = s.DB.AgendaSummary(ctx, d.i.PortalID, d.i.ID); err != nil {
+		return err
+	}
 	d.told, err = s.DB.ReceivedWithin(ctx, d.i.PortalID, d.i.ID, quiet)
 	return err
 }
@@ -233,6 +241,70 @@ func (d *diagnosis) agenda() {
 		d.warn(sparki.CheckAgenda, "The agenda is switched off: schedules cannot be linked",
 			fmt.Sprintf("Switch Agenda on and save, to link schedules with agendas in %s", d.info.Name))
 	}
+}
+
+// noAgenda skips a check that tells nothing while the agenda is not read.
+func (d *diagnosis) noAgenda(check sparki.DiagnosticCheck) bool {
+	if d.off(check) {
+		return true
+	}
+	if !d.i.Domains.Agenda {
+		d.skip(check, "This is not looked at while the agenda is switched off", "Switch Agenda on first")
+	}
+	return !d.i.Domains.Agenda
+}
+
+func (d *diagnosis) targets() {
+	switch {
+	case d.noAgenda(sparki.CheckTargets):
+	case d.agendas.Targets > 0:
+		d.pass(sparki.CheckTargets, fmt.Sprintf("Agendas that schedules can be linked with: %d", d.agendas.Targets))
+	case !d.agendas.Read:
+		d.skip(sparki.CheckTargets, "No sync of the agenda has succeeded yet", "Wait for the first sync; if it fails, look at the connection")
+	default:
+		d.fail(sparki.CheckTargets, fmt.Sprintf("The sync of the agenda succeeded, but %s has no agenda that appointments can be written to", d.info.Name),
+			"Check the settings that limit the employees or departments, and their state in the CRM; then sync the agenda again")
+	}
+}
+
+func (d *diagnosis) links() {
+	switch {
+	case d.noAgenda(sparki.CheckLinks):
+	case d.agendas.Links > 0:
+		d.pass(sparki.CheckLinks, fmt.Sprintf("Schedules that are linked: %d", d.agendas.Links))
+	default:
+		d.warn(sparki.CheckLinks, fmt.Sprintf("No schedule is linked with an agenda in %s: no appointment is written there", d.info.Name),
+			"Link a parent schedule with an agenda")
+	}
+}
+
+func (d *diagnosis) writeBack() {
+	if d.off(sparki.CheckWriteBack) {
+		return
+	}
+	switch a := d.agendas; {
+	case a.Failed > 0:
+		d.fail(sparki.CheckWriteBack, fmt.Sprintf("Appointments that could not be written to the CRM: %d", a.Failed),
+			"Look at the message of each of them, mend what it says, and try again")
+	case a.Unsure > 0:
+		d.warn(sparki.CheckWriteBack, fmt.Sprintf("Appointments whose answer was lost: %d", a.Unsure),
+			"The agenda is searched for them before anything is sent again; if this goes on, look at the connection")
+	case a.Drifted > 0:
+		d.warn(sparki.CheckWriteBack, fmt.Sprintf("Appointments that somebody changed in the CRM: %d", a.Drifted), "Say for each of them whose word holds")
+	case !d.i.Domains.Agenda || !d.i.Domains.Outbound:
+		d.skip(sparki.CheckWriteBack, "Nothing is written while the agenda or outbound is switched off", "Switch both on first")
+	default:
+		d.pass(sparki.CheckWriteBack, fmt.Sprintf("Every appointment was written as it should; on their way: %d", a.Waiting))
+	}
+}
+
+func (d *diagnosis) devMode() {
+	if !d.info.DevMode || d.info.DevModeSetting == "" || !d.values.Toggles[d.info.DevModeSetting] {
+		d.pass(sparki.CheckDevMode, "Dev mode is off")
+		return
+	}
+	d.warn(sparki.CheckDevMode, "Dev mode is on: the smoke test writes test appointments to the agenda of the settings",
+		"Switch dev mode off before the office works with it")
 }
 
 func (d *diagnosis) outbound() {

@@ -19,7 +19,8 @@ const (
 // checks are all checks in the order in which they are shown.
 var checks = []sparki.DiagnosticCheck{
 	sparki.CheckAddOn, sparki.CheckEnabled, sparki.CheckSettings, sparki.CheckConnection, sparki.CheckListings,
-	sparki.CheckFilters, sparki.CheckWebhook, sparki.CheckAgenda, sparki.CheckOutbound, sparki.CheckMock,
+	sparki.CheckFilters, sparki.CheckWebhook, sparki.CheckAgenda,
+	sparki.CheckTargets, sparki.CheckLinks, sparki.CheckOutbound, sparki.CheckWriteBack, sparki.CheckDevMode, sparki.CheckMock,
 }
 
 // diagnosed is what a check is to find: its outcome, and a part of its message and remedy together.
@@ -47,7 +48,10 @@ func TestDiagnose(t *testing.T) {
 			b.save(t, nil)
 			b.crawl(t)
 			b.deliver(t)
+			b.booked(t)
+			b.push(t)
 		}, map[sparki.DiagnosticCheck]diagnosed{
+			sparki.CheckTargets: {pass, "linked with: 3"}, sparki.CheckLinks: {pass, ": 1"}, sparki.CheckWriteBack: {pass, ""}, sparki.CheckDevMode: {pass, ""},
 			sparki.CheckAddOn: {pass, ""}, sparki.CheckEnabled: {pass, ""}, sparki.CheckSettings: {pass, ""}, sparki.CheckConnection: {pass, ""},
 			sparki.CheckListings: {pass, ""}, sparki.CheckFilters: {pass, "taken over: "}, sparki.CheckWebhook: {pass, ""},
 			sparki.CheckAgenda: {pass, ""}, sparki.CheckOutbound: {pass, ""}, sparki.CheckMock: {pass, ""},
@@ -68,13 +72,15 @@ func TestDiagnose(t *testing.T) {
 		}, map[sparki.DiagnosticCheck]diagnosed{
 			sparki.CheckEnabled: {fail, "Switch the integration on"}, sparki.CheckSettings: {pass, ""}, sparki.CheckConnection: {skipped, "first"},
 			sparki.CheckListings: {skipped, ""}, sparki.CheckFilters: {skipped, ""}, sparki.CheckWebhook: {skipped, ""},
-			sparki.CheckAgenda: {skipped, ""}, sparki.CheckOutbound: {skipped, ""},
+			sparki.CheckAgenda: {skipped, ""}, sparki.CheckOutbound: {skipped, ""}, sparki.CheckTargets: {skipped, ""}, sparki.CheckLinks: {skipped, ""},
+			sparki.CheckWriteBack: {skipped, ""},
 		}},
 		{"FlowsSwitchedOff", func(t *testing.T, b *bundle) {
 			b.save(t, func(in *integrations.SaveInput) { in.Domains = sparki.Domains{} })
 		}, map[sparki.DiagnosticCheck]diagnosed{
 			sparki.CheckConnection: {pass, ""}, sparki.CheckListings: {warn, "Switch Listings on"}, sparki.CheckFilters: {skipped, "Listings on first"},
 			sparki.CheckWebhook: {skipped, "Listings on first"}, sparki.CheckAgenda: {warn, "Switch Agenda on"}, sparki.CheckOutbound: {warn, "Switch Outbound on"},
+			sparki.CheckTargets: {skipped, "Agenda on first"}, sparki.CheckLinks: {skipped, "Agenda on first"}, sparki.CheckWriteBack: {skipped, "both on first"},
 		}},
 		{"ASettingIsMissing", func(t *testing.T, b *bundle) {
 			b.save(t, nil)
@@ -137,6 +143,31 @@ func TestDiagnose(t *testing.T) {
 			b.deliver(t)
 			b.exec(t, `update deliveries set received_at = now() - interval '7 days 1 minute'`)
 		}, map[sparki.DiagnosticCheck]diagnosed{sparki.CheckWebhook: {warn, "Paste this webhook URL in Kolibri"}}},
+		{"NoAgendaWasReadYet", func(t *testing.T, b *bundle) {
+			b.save(t, nil)
+		}, map[sparki.DiagnosticCheck]diagnosed{sparki.CheckTargets: {skipped, "Wait for the first sync"}, sparki.CheckLinks: {warn, "Link a parent schedule"}}},
+		{"NoAgendaIsAllowed", func(t *testing.T, b *bundle) {
+			b.save(t, func(in *integrations.SaveInput) { in.Settings["employeeIds"] = []any{nowhere} })
+			b.readAgenda(t)
+		}, map[sparki.DiagnosticCheck]diagnosed{sparki.CheckTargets: {fail, "sync the agenda again"}}},
+		{"AWriteBackFailed", func(t *testing.T, b *bundle) {
+			b.save(t, nil)
+			b.booked(t)
+			b.crm.refuse.Store(400)
+			b.push(t)
+		}, map[sparki.DiagnosticCheck]diagnosed{sparki.CheckWriteBack: {fail, "could not be written to the CRM: 1"}}},
+		{"AnAnswerWasLost", func(t *testing.T, b *bundle) {
+			b.save(t, nil)
+			b.booked(t)
+			b.crm.lose.Store(true)
+			b.push(t)
+		}, map[sparki.DiagnosticCheck]diagnosed{sparki.CheckWriteBack: {warn, "answer was lost: 1"}}},
+		{"SomebodyMovedIt", func(t *testing.T, b *bundle) {
+			b.save(t, nil)
+			b.booked(t)
+			b.push(t)
+			b.exec(t, `update write_backs set drift = 'MOVED_IN_CRM'`)
+		}, map[sparki.DiagnosticCheck]diagnosed{sparki.CheckWriteBack: {warn, "whose word holds"}}},
 		{"Mock", func(t *testing.T, b *bundle) {
 			b.save(t, func(in *integrations.SaveInput) { in.Mock, in.Settings = true, nil })
 		}, map[sparki.DiagnosticCheck]diagnosed{

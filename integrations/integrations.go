@@ -113,6 +113,7 @@ func (s *Service) Save(ctx context.Context, who *sparki.Principal, in SaveInput)
 	}
 	s.forget(saved.ID)
 	s.Signals.Wake(ctx, who.PortalID)
+	s.Signals.Ring(ctx, sparki.Bell{Job: sparki.PushAppointments, PortalID: who.PortalID, ID: saved.ID})
 	if !saved.Enabled {
 		return saved, nil
 	}
@@ -163,6 +164,9 @@ func (s *Service) restart(ctx context.Context, tx *db.Tx, i *sparki.Integration)
 	for _, run := range stopped {
 		tell(tx, i, sparki.SyncRunFinished, sparki.SyncActor, map[string]string{"run": run.NodeID(), "state": string(sparki.RunCancelled)})
 	}
+	if err := tx.QueueWriteBacks(ctx, i.ID); err != nil { // the worker asks the switches anew
+		return err
+	}
 	if !i.ReadsListings() {
 		return tx.DropFetches(ctx, i.ID, "listings are switched off")
 	}
@@ -204,6 +208,7 @@ func (s *Service) SetEnabled(ctx context.Context, who *sparki.Principal, id uuid
 		return i, nil
 	}
 	s.Signals.Wake(ctx, who.PortalID)
+	s.Signals.Ring(ctx, sparki.Bell{Job: sparki.PushAppointments, PortalID: who.PortalID, ID: id})
 	if !enabled {
 		return s.DB.Integration(ctx, who.PortalID, id)
 	}
@@ -254,9 +259,9 @@ func (s *Service) check(ctx context.Context, who *sparki.Principal, i *sparki.In
 		text := sparki.TextOf(err)
 		found.State, found.Problem = sparki.ConnectionMisconfigured, &text
 	}
-	var run *sparki.SyncRun
+	var bells []sparki.Bell
 	err = s.DB.Tx(ctx, who.PortalID, func(tx *db.Tx) error {
-		run = nil
+		bells = nil
 		current, err := tx.LockIntegration(ctx, i.ID)
 		if err != nil || !current.UpdatedAt.Equal(i.UpdatedAt) {
 			return err // saved again meanwhile: that save checks for itself
@@ -265,23 +270,53 @@ func (s *Service) check(ctx context.Context, who *sparki.Principal, i *sparki.In
 			return err
 		}
 		tell(tx, i, sparki.ConnectionChecked, who.Name, map[string]string{"state": string(found.State)})
+		if found.State == sparki.ConnectionOK && current.Connection.State != sparki.ConnectionOK {
+			if err := tx.QueueWriteBacks(ctx, i.ID); err != nil { // what was parked
+				return err
+			}
+			bells = append(bells, sparki.Bell{Job: sparki.PushAppointments, PortalID: who.PortalID, ID: i.ID})
+		}
 		mendable := found.State == sparki.ConnectionUnauthorized || found.State == sparki.ConnectionMisconfigured
-		if !thenSync || mendable || !current.ReadsListings() {
+		if !thenSync || mendable {
 			return nil
 		}
-		var started bool
-		if run, started, err = tx.StartRun(ctx, i.ID, sparki.SyncListings, sparki.TriggerSettingsSaved, true); err != nil || !started {
-			return err
-		}
-		tx.Tell(sparki.Activity{Type: sparki.SyncRunStarted, Actor: who.Name, IntegrationID: &i.ID, SubjectKind: sparki.SyncRunNode, SubjectID: run.ID})
-		return tx.ScheduleCrawls(ctx, i.ID, IncrementalEvery, FullEvery)
+		runs, err := s.startRuns(ctx, tx, who, current)
+		bells = append(bells, runs...)
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	s.Signals.Wake(ctx, who.PortalID)
-	if run != nil {
-		s.Signals.Ring(ctx, sparki.Bell{Job: sparki.ContinueRun, PortalID: who.PortalID, ID: run.ID})
-	}
+	s.Signals.Ring(ctx, bells...)
 	return nil
+}
+
+// startRuns starts a run of each enabled domain, and gives the bells to ring for them.
+func (s *Service) startRuns(ctx context.Context, tx *db.Tx, who *sparki.Principal, i *sparki.Integration) (bells []sparki.Bell, err error) {
+	start := func(domain sparki.SyncDomain, job sparki.JobKind) error {
+		run, started, err := tx.StartRun(ctx, i.ID, domain, sparki.TriggerSettingsSaved, true)
+		if err != nil || !started {
+			return err
+		}
+		tx.Tell(sparki.Activity{Type: sparki.SyncRunStarted, Actor: who.Name, Params: map[string]string{"domain": string(domain)},
+			IntegrationID: &i.ID, SubjectKind: sparki.SyncRunNode, SubjectID: run.ID})
+		bells = append(bells, sparki.Bell{Job: job, PortalID: who.PortalID, ID: run.ID})
+		return nil
+	}
+	if i.ReadsAgenda() {
+		if err := start(sparki.SyncAgenda, sparki.SyncTargets); err != nil {
+			return nil, err
+		}
+		if err := tx.ScheduleTargets(ctx, i.ID, FullEvery); err != nil {
+			return nil, err
+		}
+	}
+	if !i.ReadsListings() {
+		return bells, nil
+	}
+	if err := start(sparki.SyncListings, sparki.ContinueRun); err != nil {
+		return nil, err
+	}
+	return bells, tx.ScheduleCrawls(ctx, i.ID, IncrementalEvery, FullEvery)
 }

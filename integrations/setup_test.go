@@ -4,15 +4,20 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"io"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/agenda"
 	"sparki.app/integrations/db"
 	"sparki.app/integrations/db/dbtest"
 	"sparki.app/integrations/devstack/teststack"
@@ -44,6 +49,8 @@ type line struct {
 	calls atomic.Int64
 	// refuse answers every call with this status; 0 lets them through.
 	refuse atomic.Int64
+	// lose breaks the line off instead of answering when an agenda item is saved.
+	lose atomic.Bool
 }
 
 func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -51,7 +58,12 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	if status := int(l.refuse.Load()); status != 0 {
 		return &http.Response{StatusCode: status, Body: http.NoBody, Request: req}, nil
 	}
-	return l.RoundTripper.RoundTrip(req)
+	resp, err := l.RoundTripper.RoundTrip(req)
+	if err == nil && l.lose.Load() && strings.HasSuffix(req.URL.Path, "/AgendaItems") {
+		_ = resp.Body.Close()
+		return nil, io.ErrUnexpectedEOF
+	}
+	return resp, err
 }
 
 func setup(t *testing.T) *bundle {
@@ -115,15 +127,68 @@ func (b *bundle) listings() *listings.Service {
 // crawl reads the CRM, as a worker would, and wants the run to succeed.
 func (b *bundle) crawl(t *testing.T) {
 	t.Helper()
+	b.finish(t, sparki.SyncListings, b.listings().ContinueRun)
+}
+
+// readAgenda reads the CRM's agendas, as a worker would, and wants the run to succeed.
+func (b *bundle) readAgenda(t *testing.T) {
+	t.Helper()
+	b.finish(t, sparki.SyncAgenda, b.agenda().SyncTargets)
+}
+
+// finish does the run of a domain that waits.
+func (b *bundle) finish(t *testing.T, domain sparki.SyncDomain, work func(context.Context, uuid.UUID, uuid.UUID) error) {
+	t.Helper()
 	active, _, _, err := b.DB.RunSummary(t.Context(), b.portal.ID, b.saved.ID)
-	if err != nil || len(active) != 1 {
-		t.Fatalf("%d runs: %v", len(active), err)
-	}
-	if err := b.listings().ContinueRun(t.Context(), b.portal.ID, active[0].ID); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
-	if run, err := b.DB.Run(t.Context(), b.portal.ID, active[0].ID); err != nil || run.State != sparki.RunSucceeded {
+	at := slices.IndexFunc(active, func(run *sparki.SyncRun) bool { return run.Domain == domain })
+	if at < 0 {
+		t.Fatalf("no run of %s among %d", domain, len(active))
+	}
+	if err := work(t.Context(), b.portal.ID, active[at].ID); err != nil {
+		t.Fatal(err)
+	}
+	if run, err := b.DB.Run(t.Context(), b.portal.ID, active[at].ID); err != nil || run.State != sparki.RunSucceeded {
 		t.Fatalf("the run: %+v %v", run, err)
+	}
+}
+
+// agenda is the service behind schedules and appointments.
+func (b *bundle) agenda() *agenda.Service {
+	return agenda.New(agenda.Service{DB: b.DB, Connect: b.Agenda, Info: b.Info, Signals: silent{}, Log: b.Log})
+}
+
+// booked links a schedule with the CRM's first agenda, and adds a confirmed appointment to it.
+func (b *bundle) booked(t *testing.T) *sparki.Appointment {
+	t.Helper()
+	b.readAgenda(t)
+	targets, err := b.DB.AgendaTargets(t.Context(), b.portal.ID, b.saved.ID)
+	if err != nil || len(targets) == 0 {
+		t.Fatal(targets, err)
+	}
+	a := b.agenda()
+	schedule, err := a.CreateSchedule(t.Context(), b.who, agenda.ScheduleInput{Name: "Bezichtigingen"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.LinkSchedule(t.Context(), b.who, agenda.LinkInput{ScheduleID: schedule.ID, TargetID: targets[0].ID}); err != nil {
+		t.Fatal(err)
+	}
+	appointment, err := a.Create(t.Context(), b.who, agenda.AppointmentInput{ScheduleID: schedule.ID, Status: sparki.AppointmentConfirmed,
+		Times: agenda.Times{StartsAt: time.Now().Add(24 * time.Hour)}, Customer: sparki.Customer{Name: "Noor Beekman"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return appointment
+}
+
+// push writes what is due to the CRM, as a worker would.
+func (b *bundle) push(t *testing.T) {
+	t.Helper()
+	if err := b.agenda().PushAppointments(t.Context(), b.portal.ID, b.saved.ID); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -19,35 +18,12 @@ import (
 // Bounds of background work. A lease outlives the longest read: a token, a call, a renewal and the
 // call again, 15 s each.
 const (
-	lease       = 60 * time.Second
-	parallel    = 8  // reads under way for one integration
-	fetchBatch  = 32 // leases taken at once
-	fetchTries  = 20 // about two hours
-	firstDelay  = 2 * time.Second
-	longest     = 10 * time.Minute
-	longestWait = time.Hour // that a CRM may ask us to wait
-	giveBack    = 5 * time.Second
+	lease      = 60 * time.Second
+	parallel   = 8  // reads under way for one integration
+	fetchBatch = 32 // leases taken at once
+	fetchTries = 20 // about two hours
+	giveBack   = 5 * time.Second
 )
-
-// backoff is how long to wait before the next try, after this many: 2 s, doubled each time, up to ten
-// minutes, the upper half by chance. What the CRM asks for wins.
-func backoff(attempts int, err error) time.Duration {
-	if asked := retryAfter(err); asked > 0 {
-		return min(asked, longestWait)
-	}
-	delay := longest
-	if attempts < 10 {
-		delay = min(firstDelay<<max(attempts-1, 0), longest)
-	}
-	return delay/2 + rand.N(delay/2)
-}
-
-func retryAfter(err error) time.Duration {
-	if e, ok := errors.AsType[*sparki.Error](err); ok {
-		return e.RetryAfter
-	}
-	return 0
-}
 
 // FetchItems reads the objects of an integration that wait to be read, until none is due.
 func (s *Service) FetchItems(ctx context.Context, portal, integration uuid.UUID) error {
@@ -194,11 +170,11 @@ func (s *Service) settle(ctx context.Context, tx *db.Tx, i *sparki.Integration, 
 		if problem == "" {
 			problem = "an internal error; it is tried again"
 		}
-		if err := tx.RetryFetch(ctx, f, backoff(f.Attempts, cause), problem); err != nil {
+		if err := tx.RetryFetch(ctx, f, sparki.Backoff(f.Attempts, cause), problem); err != nil {
 			return err
 		}
-		if wait := retryAfter(cause); wait > 0 {
-			return tx.PauseFetches(ctx, i.ID, min(wait, longestWait))
+		if wait := sparki.RetryAfter(cause); wait > 0 {
+			return tx.PauseFetches(ctx, i.ID, wait)
 		}
 		return nil
 	default:

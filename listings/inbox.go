@@ -2,6 +2,7 @@ package listings
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,18 +14,22 @@ import (
 // inboxBatch is how many messages become fetches in one transaction.
 const inboxBatch = 1000
 
-// ReadInbox turns an integration's waiting messages into fetches: one per object, however often it
+// ReadInbox turns an integration's waiting messages into work: one fetch per object, however often it
 // was named. It stops when nothing waits.
 func (s *Service) ReadInbox(ctx context.Context, portal, integration uuid.UUID) error {
-	fetch := false
+	ring := map[sparki.JobKind]bool{}
 	for {
 		n := 0
+		var bells []sparki.JobKind
 		err := s.DB.Tx(ctx, portal, func(tx *db.Tx) (err error) {
-			n, fetch, err = s.readMessages(ctx, tx, integration)
+			n, bells, err = s.readMessages(ctx, tx, integration)
 			return err
 		})
 		if err != nil {
 			return err
+		}
+		for _, job := range bells {
+			ring[job] = true
 		}
 		if n > 0 {
 			s.Signals.Wake(ctx, portal)
@@ -33,51 +38,120 @@ func (s *Service) ReadInbox(ctx context.Context, portal, integration uuid.UUID) 
 			break
 		}
 	}
-	if fetch {
-		s.Signals.Ring(ctx, sparki.Bell{Job: sparki.FetchItems, PortalID: portal, ID: integration})
+	for job := range ring {
+		s.Signals.Ring(ctx, sparki.Bell{Job: job, PortalID: portal, ID: integration})
 	}
 	return nil
 }
 
-func (s *Service) readMessages(ctx context.Context, tx *db.Tx, integration uuid.UUID) (n int, fetch bool, err error) {
+func (s *Service) readMessages(ctx context.Context, tx *db.Tx, integration uuid.UUID) (n int, bells []sparki.JobKind, err error) {
 	i, err := tx.ShareIntegration(ctx, integration)
 	if err != nil {
-		return 0, false, err
+		return 0, nil, err
 	}
 	messages, err := tx.ClaimMessages(ctx, integration, inboxBatch)
 	if err != nil || len(messages) == 0 {
-		return 0, true, err
+		return 0, []sparki.JobKind{sparki.FetchItems}, err
 	}
-	ignore := func(reason string) (int, bool, error) {
-		return len(messages), false, tx.SettleMessages(ctx, integration, messages, sparki.OutcomeIgnored, reason)
-	}
-	switch {
-	case !i.Enabled:
-		return ignore("the integration is switched off")
-	case !i.Domains.Listings:
-		return ignore("listings are switched off")
-	}
-	var refresh, revoked []db.InboxMessage
-	var refs []sparki.Ref
-	for k, m := range messages {
-		if m.Kind == sparki.MessageRevoked {
-			revoked = append(revoked, m)
-		} else {
-			refresh, refs = append(refresh, m), append(refs, m.Ref)
+	sorted := sortMessages(i, messages)
+	for reason, ignored := range sorted.ignored {
+		if err := tx.SettleMessages(ctx, integration, ignored, sparki.OutcomeIgnored, reason); err != nil {
+			return 0, nil, err
 		}
-		if k == 0 || m.DeliveryID != messages[k-1].DeliveryID {
+	}
+	for k, m := range sorted.taken {
+		if k == 0 || m.DeliveryID != sorted.taken[k-1].DeliveryID {
 			tx.Tell(sparki.Activity{Type: sparki.DeliveryReceived, Actor: sparki.SyncActor, IntegrationID: &integration,
 				SubjectKind: sparki.DeliveryNode, SubjectID: m.DeliveryID})
 		}
 	}
-	if err := s.revoke(ctx, tx, i, revoked); err != nil {
-		return 0, false, err
+	if err := s.revoke(ctx, tx, i, sorted.of[sparki.MessageRevoked]); err != nil {
+		return 0, nil, err
+	}
+	if bells, err = s.agendaMessages(ctx, tx, i, sorted); err != nil {
+		return 0, nil, err
+	}
+	refresh := sorted.of[sparki.MessageRefresh]
+	if len(refresh) == 0 {
+		return len(messages), bells, nil
+	}
+	refs := make([]sparki.Ref, len(refresh))
+	for k, m := range refresh {
+		refs[k] = m.Ref
 	}
 	hints, err := tx.HintFetches(ctx, integration, refs, sparki.CauseWebhook)
 	if err != nil {
-		return 0, false, err
+		return 0, nil, err
 	}
-	return len(messages), true, tx.AwaitFetch(ctx, integration, refresh, hints)
+	return len(messages), append(bells, sparki.FetchItems), tx.AwaitFetch(ctx, integration, refresh, hints)
+}
+
+// sortedMessages are messages by what is to be done about them, each in the order in which they came.
+type sortedMessages struct {
+	taken   []db.InboxMessage
+	of      map[sparki.MessageKind][]db.InboxMessage
+	ignored map[string][]db.InboxMessage // by the reason
+}
+
+// sortMessages asks the integration's switches which messages count.
+func sortMessages(i *sparki.Integration, messages []db.InboxMessage) sortedMessages {
+	s := sortedMessages{of: map[sparki.MessageKind][]db.InboxMessage{}, ignored: map[string][]db.InboxMessage{}}
+	for _, m := range messages {
+		reason := ""
+		switch {
+		case !i.Enabled:
+			reason = "the integration is switched off"
+		case m.Kind == sparki.MessageRefresh && !i.Domains.Listings:
+			reason = "listings are switched off"
+		case (m.Kind == sparki.MessageTargets || m.Kind == sparki.MessageAgendaItem) && !i.Domains.Agenda:
+			reason = "the agenda is switched off"
+		}
+		if reason != "" {
+			s.ignored[reason] = append(s.ignored[reason], m)
+			continue
+		}
+		s.taken, s.of[m.Kind] = append(s.taken, m), append(s.of[m.Kind], m)
+	}
+	return s
+}
+
+// agendaMessages lets the agendas be read again that changed, and the items be looked at that are ours.
+func (s *Service) agendaMessages(ctx context.Context, tx *db.Tx, i *sparki.Integration, sorted sortedMessages) (bells []sparki.JobKind, err error) {
+	if targets := sorted.of[sparki.MessageTargets]; len(targets) > 0 {
+		if err := tx.ScheduleTargets(ctx, i.ID, 0); err != nil {
+			return nil, err
+		}
+		if err := tx.SettleMessages(ctx, i.ID, targets, sparki.OutcomeProcessed, ""); err != nil {
+			return nil, err
+		}
+	}
+	items := sorted.of[sparki.MessageAgendaItem]
+	if len(items) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, len(items))
+	for k, m := range items {
+		ids[k] = m.Ref.ID
+	}
+	found, err := tx.LookAtItems(ctx, i.ID, ids)
+	if err != nil {
+		return nil, err
+	}
+	var ours, others []db.InboxMessage
+	for _, m := range items {
+		if slices.Contains(found, m.Ref.ID) {
+			ours = append(ours, m)
+		} else {
+			others = append(others, m)
+		}
+	}
+	if err := tx.SettleMessages(ctx, i.ID, ours, sparki.OutcomeProcessed, ""); err != nil {
+		return nil, err
+	}
+	if len(ours) > 0 {
+		bells = append(bells, sparki.PushAppointments)
+	}
+	return bells, tx.SettleMessages(ctx, i.ID, others, sparki.OutcomeIgnored, "it is about an agenda item that Sparki did not write")
 }
 
 // revoke parks an integration whose office took its consent back, until its settings are saved.

@@ -343,7 +343,7 @@ func (r *running) end(ctx context.Context, state sparki.SyncRunState, cause erro
 func (r *running) settle(ctx context.Context, cause error) error {
 	kind := sparki.KindOf(cause)
 	if stopped := errors.Is(cause, context.Canceled); stopped || (kind == sparki.Unavailable || kind == sparki.Internal) && r.Attempts < runTries {
-		delay, problem := backoff(r.Attempts, cause), sparki.TextOf(cause)
+		delay, problem := sparki.Backoff(r.Attempts, cause), sparki.TextOf(cause)
 		if stopped {
 			delay, problem = 0, "the worker was stopped"
 		}

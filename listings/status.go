@@ -19,6 +19,9 @@ func (s *Service) Status(ctx context.Context, i *sparki.Integration) (*sparki.Sy
 	if status.PendingDeliveries, err = s.DB.PendingDeliveries(ctx, i.PortalID, i.ID); err != nil {
 		return nil, err
 	}
+	if status.PendingWriteBacks, err = s.DB.PendingWriteBacks(ctx, i.PortalID, i.ID); err != nil {
+		return nil, err
+	}
 	status.State = status.Summarise(i)
 	return status, nil
 }

@@ -52,8 +52,15 @@ type Info struct {
 	// WebhookSecret is the key of the secret setting that verifies it; "" where the CRM does not sign.
 	WebhookSecret string
 	Settings      []sparki.SettingField
-	// DevMode: a smoke test of the agenda is offered.
-	DevMode bool
+	// DevMode: a smoke test of the agenda is offered. DevModeSetting is the toggle that allows it.
+	DevMode        bool
+	DevModeSetting string
+	// NeedsMedewerker: an agenda item names an employee, so whoever links a schedule with a target that
+	// has no MedewerkerID has to give one.
+	NeedsMedewerker bool
+	// WatchesAgenda: the CRM tells of changes of agenda items, and Read is sure of an item's absence. What
+	// somebody changed there is then never overwritten silently.
+	WatchesAgenda bool
 	// WidgetVersion is the version in the path of the page that the CRM shows inside its own, for example
 	// "v1"; "" where it shows none. A Conn of a CRM that does is a Widgets.
 	WidgetVersion string
@@ -83,6 +90,39 @@ type Conn interface {
 	Map(ref sparki.Ref, raw []byte) (*sparki.Found, error)
 	// Listing reads and maps one object. An object that is there but may not be shown has Inactive set.
 	Listing(ctx context.Context, ref sparki.Ref) (*sparki.Found, error)
+}
+
+// Agenda is the part of a Conn that writes appointments into the CRM's agenda. It keeps no state and
+// tries nothing twice. Errors are as for Conn; sparki.Lost tells in addition of Put and Cancel whether
+// the CRM may have done what was asked all the same. rest.Client decides that for each call, so what
+// is left to a client is to make the errors of calls that come before the write (signing in, reading
+// the item) sparki.Undone, and to mark the writes themselves (rest.Call.Changes), so that a switch that
+// is turned off at the last moment still stops them.
+type Agenda interface {
+	// Targets lists the agendas that schedules can be linked with, of those that the settings allow. ID
+	// and IntegrationID stay empty. What is no longer in it is not available any more.
+	Targets(ctx context.Context) ([]sparki.AgendaTarget, error)
+	// Put makes the CRM's agenda say what e says: remoteID "" adds an item, another one changes that
+	// item, whatever it said before.
+	//   - id, nil: done. id is the item's, also when it was changed.
+	//   - NotFound: there is no item remoteID (any more); nothing was done. A path that leads nowhere is
+	//     Misconfigured instead.
+	//   - an error that is Lost: the item may have been added or changed, now or in a moment. So is an
+	//     added item that was accepted without telling its id.
+	//   - any other error: surely nothing was done.
+	Put(ctx context.Context, remoteID string, e sparki.AgendaEntry) (id string, err error)
+	// Cancel ends the item remoteID, which was last sent as e. nil also when it was cancelled before;
+	// errors as for Put.
+	Cancel(ctx context.Context, remoteID string, e sparki.AgendaEntry) error
+	// Find searches the agenda e.Target for an item that is not cancelled and carries e.Reference. It
+	// looks at the days from a day before e.Start to a day after e.End, for the case that somebody moved
+	// it meanwhile. NotFound: there is none, so a lost Put did not add one.
+	Find(ctx context.Context, e sparki.AgendaEntry) (remoteID string, err error)
+	// Read reads the item remoteID, which was last sent as e. NotFound: it was deleted there.
+	Read(ctx context.Context, remoteID string, e sparki.AgendaEntry) (*sparki.AgendaItem, error)
+	// TestTarget is where the smoke test of the agenda writes to, from the settings of dev mode.
+	// Conflict: dev mode is off, or the CRM has none.
+	TestTarget() (sparki.EntryTarget, error)
 }
 
 // Widgets is the part of a Conn whose CRM shows a page of ours inside its own.

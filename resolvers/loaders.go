@@ -27,12 +27,13 @@ type loaders struct {
 	linked        *batch[[]*sparki.Project] // by item
 	wholeLinked   *batch[[]*sparki.Project]
 	media         *batch[[]*sparki.ProjectMedia] // by project
+	agendaLoaders
 }
 
 // WithLoaders gives one answer its loaders.
 func (r *Resolver) WithLoaders(ctx context.Context) context.Context {
 	portal := portalOf(ctx)
-	l := &loaders{}
+	l := &loaders{agendaLoaders: r.agendaLoaders(ctx, portal)}
 	l.integrations = each(ctx, func(ctx context.Context, _ []uuid.UUID) ([]*sparki.Integration, error) {
 		return r.DB.Integrations(ctx, portal) // a portal has a handful
 	}, func(i *sparki.Integration) uuid.UUID { return i.ID })
@@ -89,6 +90,7 @@ func (l *loaders) announceItems(items []*sparki.Item) {
 func (l *loaders) announceProjects(projects []*sparki.Project) {
 	for _, p := range projects {
 		l.media.announce(p.ID)
+		l.upcoming.announce(p.ID)
 		if p.Link != nil {
 			l.items.announce(p.Link.ItemID)
 			l.wholeItems.announce(p.Link.ItemID)
@@ -113,6 +115,10 @@ func (l *loaders) announceActivities(activities []*sparki.Activity) {
 			l.wholeItems.announce(a.SubjectID)
 		case sparki.ProjectNode:
 			l.wholeProjects.announce(a.SubjectID)
+		case sparki.ScheduleNode:
+			l.schedules.announce(a.SubjectID)
+		case sparki.AppointmentNode:
+			l.appointments.announce(a.SubjectID)
 		}
 	}
 }
@@ -216,7 +222,16 @@ func many[T any](ctx context.Context, read func(context.Context, []uuid.UUID) ([
 	})
 }
 
-func newBatch[T, V any](ctx context.Context, read func(context.Context, []uuid.UUID) ([]T, error), sort func([]uuid.UUID, []T) ([]V, []error)) *batch[V] {
+// valuesOf gives what was read by id; an id without a value has the zero value.
+func valuesOf[V any](ids []uuid.UUID, byID map[uuid.UUID]V) ([]V, []error) {
+	out := make([]V, len(ids))
+	for i, id := range ids {
+		out[i] = byID[id]
+	}
+	return out, make([]error, len(ids))
+}
+
+func newBatch[R, V any](ctx context.Context, read func(context.Context, []uuid.UUID) (R, error), sort func([]uuid.UUID, R) ([]V, []error)) *batch[V] {
 	return &batch[V]{known: map[uuid.UUID]result[V]{}, read: func(ids []uuid.UUID) ([]V, []error) {
 		rows, err := read(ctx, ids)
 		values, errs := sort(ids, rows)

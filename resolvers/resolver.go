@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/agenda"
 	"sparki.app/integrations/db"
 	"sparki.app/integrations/feed"
 	"sparki.app/integrations/graph"
@@ -23,6 +24,7 @@ type Resolver struct {
 	DB           *db.DB
 	Integrations *integrations.Service
 	Listings     *listings.Service
+	Agenda       *agenda.Service
 	Media        *media.Service
 	Feed         *feed.Feed
 	Log          *slog.Logger
@@ -117,6 +119,14 @@ func (r *Resolver) nodeOf(ctx context.Context, portal uuid.UUID, kind sparki.Nod
 		return found(load(ctx).wholeProjects.load(id))
 	case sparki.MediaNode:
 		return found(r.DB.Media(ctx, portal, id))
+	case sparki.ScheduleNode:
+		return found(load(ctx).schedules.load(id))
+	case sparki.AgendaTargetNode:
+		return found(load(ctx).targets.load(id))
+	case sparki.ScheduleLinkNode:
+		return found(r.DB.ScheduleLink(ctx, portal, id))
+	case sparki.AppointmentNode:
+		return found(load(ctx).appointments.load(id))
 	case sparki.ActivityNode:
 		return found(r.DB.Activity(ctx, portal, id))
 	default:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	sparki "sparki.app/integrations"
+	"sparki.app/integrations/agenda"
 	"sparki.app/integrations/db"
 	"sparki.app/integrations/feed"
 	"sparki.app/integrations/graph"
@@ -37,6 +38,29 @@ func (r *activityResolver) Subject(ctx context.Context, obj *sparki.Activity) (g
 }
 
 func (r *activityConnectionResolver) TotalCount(ctx context.Context, obj *graph.ActivityConnection) (int, error) {
+	return obj.Count(ctx)
+}
+
+func (r *agendaSmokeTestStepResolver) Message(ctx context.Context, obj *sparki.AgendaSmokeTestStep) (*string, error) {
+	return words.InOrNil(ctx, obj.Message), nil
+}
+
+func (r *agendaTargetResolver) Integration(ctx context.Context, obj *sparki.AgendaTarget) (*sparki.Integration, error) {
+	return load(ctx).integrations.load(obj.IntegrationID)
+}
+
+func (r *appointmentResolver) Schedule(ctx context.Context, obj *sparki.Appointment) (*sparki.Schedule, error) {
+	return load(ctx).schedules.load(obj.ScheduleID)
+}
+
+func (r *appointmentResolver) Project(ctx context.Context, obj *sparki.Appointment) (*sparki.Project, error) {
+	if obj.ProjectID == nil {
+		return nil, nil
+	}
+	return load(ctx).wholeProjects.load(*obj.ProjectID)
+}
+
+func (r *appointmentConnectionResolver) TotalCount(ctx context.Context, obj *graph.AppointmentConnection) (int, error) {
 	return obj.Count(ctx)
 }
 
@@ -90,6 +114,14 @@ func (r *integrationResolver) Deliveries(ctx context.Context, obj *sparki.Integr
 	return deliveryConnection(ctx)(r.DB.Deliveries(ctx, obj.PortalID, obj.ID, outcomeOf(filter), pageArgs(first, after)))
 }
 
+func (r *integrationResolver) AgendaTargets(ctx context.Context, obj *sparki.Integration) ([]*sparki.AgendaTarget, error) {
+	return r.DB.AgendaTargets(ctx, obj.PortalID, obj.ID)
+}
+
+func (r *integrationResolver) ScheduleLinks(ctx context.Context, obj *sparki.Integration) ([]*sparki.ScheduleLink, error) {
+	return announcedLinks(ctx)(r.DB.ScheduleLinks(ctx, obj.PortalID, &obj.ID))
+}
+
 func (r *integrationResolver) Diagnostics(ctx context.Context, obj *sparki.Integration) ([]*sparki.Diagnostic, error) {
 	return r.Integrations.Diagnose(ctx, obj)
 }
@@ -126,6 +158,9 @@ func (r *mutationResolver) StartSync(ctx context.Context, integrationID string, 
 	who, id, err := needFor(ctx, sparki.EditPortalSettings, sparki.IntegrationNode, integrationID)
 	if err != nil {
 		return nil, err
+	}
+	if domain == sparki.SyncAgenda {
+		return runPayload(r.Agenda.StartSync(ctx, who, id))
 	}
 	return runPayload(r.Listings.StartSync(ctx, who, id))
 }
@@ -224,12 +259,12 @@ func (r *mutationResolver) SetProjectLifecycle(ctx context.Context, projectID st
 	return projectPayload(r.Listings.SetLifecycle(ctx, who, id, lifecycle))
 }
 
-func (r *mutationResolver) ReviewProject(ctx context.Context, projectID string, decision sparki.ReviewDecision) (*graph.ProjectPayload, error) {
+func (r *mutationResolver) ReviewProject(ctx context.Context, projectID string, decision sparki.ReviewDecision, cancelAppointments *bool) (*graph.ProjectPayload, error) {
 	who, id, err := needFor(ctx, sparki.EditProjects, sparki.ProjectNode, projectID)
 	if err != nil {
 		return nil, err
 	}
-	return projectPayload(r.Listings.Review(ctx, who, id, decision))
+	return projectPayload(r.review(ctx, who, id, decision, cancelAppointments != nil && *cancelAppointments))
 }
 
 func (r *mutationResolver) AddProjectMedia(ctx context.Context, projectID string, input graph.ProjectMediaInput) (*graph.ProjectPayload, error) {
@@ -250,6 +285,101 @@ func (r *mutationResolver) RemoveProjectMedia(ctx context.Context, mediaID strin
 		return nil, err
 	}
 	return projectPayload(r.Listings.RemoveMedia(ctx, who, id))
+}
+
+func (r *mutationResolver) RunAgendaSmokeTest(ctx context.Context, integrationID string) (*graph.RunAgendaSmokeTestPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditPortalSettings, sparki.IntegrationNode, integrationID)
+	if err != nil {
+		return nil, err
+	}
+	test, err := r.Agenda.RunSmokeTest(ctx, who, id)
+	refused, err := payload(err)
+	return &graph.RunAgendaSmokeTestPayload{SmokeTest: test, UserErrors: refused}, err
+}
+
+func (r *mutationResolver) CreateSchedule(ctx context.Context, input graph.ScheduleInput) (*graph.SchedulePayload, error) {
+	who, err := need(ctx, sparki.EditAgendas)
+	if err != nil {
+		return nil, err
+	}
+	in, err := scheduleInput(input)
+	if err != nil {
+		return nil, err
+	}
+	schedule, err := r.Agenda.CreateSchedule(ctx, who, in)
+	refused, err := payload(err)
+	return &graph.SchedulePayload{Schedule: schedule, UserErrors: refused}, err
+}
+
+func (r *mutationResolver) LinkSchedule(ctx context.Context, input graph.LinkScheduleInput) (*graph.ScheduleLinkPayload, error) {
+	who, schedule, err := needFor(ctx, sparki.EditAgendas, sparki.ScheduleNode, input.ScheduleID)
+	if err != nil {
+		return nil, err
+	}
+	target, err := sparki.AgendaTargetNode.Parse(input.AgendaTargetID)
+	if err != nil {
+		return nil, err
+	}
+	link, err := r.Agenda.LinkSchedule(ctx, who, agenda.LinkInput{ScheduleID: schedule, TargetID: target, MedewerkerID: input.MedewerkerID.Value()})
+	return linkPayload(ctx, link, err)
+}
+
+func (r *mutationResolver) DisconnectSchedule(ctx context.Context, scheduleLinkID string) (*graph.ScheduleLinkPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditAgendas, sparki.ScheduleLinkNode, scheduleLinkID)
+	if err != nil {
+		return nil, err
+	}
+	schedule, err := r.Agenda.Disconnect(ctx, who, id)
+	refused, err := payload(err)
+	return &graph.ScheduleLinkPayload{Schedule: schedule, UserErrors: refused}, err
+}
+
+func (r *mutationResolver) CreateAppointment(ctx context.Context, input graph.AppointmentInput) (*graph.AppointmentPayload, error) {
+	who, err := need(ctx, sparki.EditAgendas)
+	if err != nil {
+		return nil, err
+	}
+	in, err := appointmentInput(input)
+	if err != nil {
+		return nil, err
+	}
+	return appointmentPayload(r.Agenda.Create(ctx, who, in))
+}
+
+func (r *mutationResolver) UpdateAppointment(ctx context.Context, appointmentID string, input graph.AppointmentPatch) (*graph.AppointmentPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditAgendas, sparki.AppointmentNode, appointmentID)
+	if err != nil {
+		return nil, err
+	}
+	patch, err := appointmentPatch(input)
+	if err != nil {
+		return nil, err
+	}
+	return appointmentPayload(r.Agenda.Update(ctx, who, id, patch))
+}
+
+func (r *mutationResolver) CancelAppointment(ctx context.Context, appointmentID string) (*graph.AppointmentPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditAgendas, sparki.AppointmentNode, appointmentID)
+	if err != nil {
+		return nil, err
+	}
+	return appointmentPayload(r.Agenda.Cancel(ctx, who, id))
+}
+
+func (r *mutationResolver) RetryWriteBack(ctx context.Context, appointmentID string) (*graph.AppointmentPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditAgendas, sparki.AppointmentNode, appointmentID)
+	if err != nil {
+		return nil, err
+	}
+	return appointmentPayload(r.Agenda.Retry(ctx, who, id))
+}
+
+func (r *mutationResolver) ResolveDrift(ctx context.Context, appointmentID string, keep sparki.DriftSide) (*graph.AppointmentPayload, error) {
+	who, id, err := needFor(ctx, sparki.EditAgendas, sparki.AppointmentNode, appointmentID)
+	if err != nil {
+		return nil, err
+	}
+	return appointmentPayload(r.Agenda.ResolveDrift(ctx, who, id, keep))
 }
 
 func (r *projectResolver) Thumbnail(ctx context.Context, obj *sparki.Project) (*sparki.ProjectMedia, error) {
@@ -274,6 +404,10 @@ func (r *projectResolver) Fields(ctx context.Context, obj *sparki.Project) ([]*s
 		return nil, err
 	}
 	return sparki.FieldStates(obj.Listing, item.Listing, obj.Overrides), nil
+}
+
+func (r *projectResolver) UpcomingAppointments(ctx context.Context, obj *sparki.Project) (int, error) {
+	return load(ctx).upcoming.count(obj.ID)
 }
 
 func (r *projectConnectionResolver) TotalCount(ctx context.Context, obj *graph.ProjectConnection) (int, error) {
@@ -349,6 +483,32 @@ func (r *queryResolver) Projects(ctx context.Context, filter *sparki.ProjectFilt
 	return projectConnection(ctx)(r.DB.Projects(ctx, who.PortalID, orAll(filter), projectOrder(orderBy), pageArgs(first, after), whole))
 }
 
+func (r *queryResolver) Schedules(ctx context.Context) ([]*sparki.Schedule, error) {
+	who, err := need(ctx, sparki.View)
+	if err != nil {
+		return nil, err
+	}
+	schedules, err := r.DB.Schedules(ctx, who.PortalID)
+	load(ctx).announceSchedules(schedules)
+	return schedules, err
+}
+
+func (r *queryResolver) ScheduleLinks(ctx context.Context, integrationID *string) ([]*sparki.ScheduleLink, error) {
+	who, err := need(ctx, sparki.View)
+	if err != nil {
+		return nil, err
+	}
+	return announcedLinks(ctx)(r.DB.ScheduleLinks(ctx, who.PortalID, foreign(sparki.IntegrationNode.Parse, integrationID)))
+}
+
+func (r *queryResolver) Appointments(ctx context.Context, filter *sparki.AppointmentFilter, first *int, after *string) (*graph.AppointmentConnection, error) {
+	who, err := need(ctx, sparki.View)
+	if err != nil {
+		return nil, err
+	}
+	return appointmentConnection(ctx)(r.DB.Appointments(ctx, who.PortalID, orAll(filter), pageArgs(first, after)))
+}
+
 func (r *queryResolver) LinkPreview(ctx context.Context, projectID string, syncedItemID string) (*sparki.LinkPreview, error) {
 	who, id, err := needFor(ctx, sparki.View, sparki.ProjectNode, projectID)
 	if err != nil {
@@ -367,6 +527,40 @@ func (r *queryResolver) Activity(ctx context.Context, filter *sparki.ActivityFil
 		return nil, err
 	}
 	return activityConnection(ctx)(r.DB.Activities(ctx, who.PortalID, orAll(filter), pageArgs(first, after)))
+}
+
+func (r *scheduleResolver) Parent(ctx context.Context, obj *sparki.Schedule) (*sparki.Schedule, error) {
+	if obj.ParentID == nil {
+		return nil, nil
+	}
+	return load(ctx).schedules.load(*obj.ParentID)
+}
+
+func (r *scheduleResolver) Project(ctx context.Context, obj *sparki.Schedule) (*sparki.Project, error) {
+	if obj.ProjectID == nil {
+		return nil, nil
+	}
+	return load(ctx).wholeProjects.load(*obj.ProjectID)
+}
+
+func (r *scheduleResolver) Link(ctx context.Context, obj *sparki.Schedule) (*sparki.ScheduleLink, error) {
+	links, err := load(ctx).links.load(obj.ID)
+	if err != nil || len(links) == 0 {
+		return nil, err
+	}
+	return links[0], nil
+}
+
+func (r *scheduleLinkResolver) Schedule(ctx context.Context, obj *sparki.ScheduleLink) (*sparki.Schedule, error) {
+	return load(ctx).schedules.load(obj.ScheduleID)
+}
+
+func (r *scheduleLinkResolver) AgendaTarget(ctx context.Context, obj *sparki.ScheduleLink) (*sparki.AgendaTarget, error) {
+	return load(ctx).targets.load(obj.TargetID)
+}
+
+func (r *scheduleLinkResolver) Integration(ctx context.Context, obj *sparki.ScheduleLink) (*sparki.Integration, error) {
+	return load(ctx).integrations.load(obj.IntegrationID)
 }
 
 func (r *settingFieldResolver) Label(ctx context.Context, obj *sparki.SettingField) (string, error) {
@@ -409,6 +603,21 @@ func (r *subscriptionResolver) Activity(ctx context.Context, after *string, filt
 		}
 		return r.Feed.Activities(ctx, who.PortalID, &seq, orAll(filter))
 	})
+}
+
+func (r *subscriptionResolver) AppointmentChanged(ctx context.Context, scheduleID *string) (<-chan *sparki.Appointment, error) {
+	who, err := need(ctx, sparki.View)
+	if err != nil {
+		return nil, err
+	}
+	if scheduleID == nil {
+		return r.Feed.Appointments(ctx, who.PortalID, nil)
+	}
+	id, err := sparki.ScheduleNode.Parse(*scheduleID)
+	if err != nil {
+		return nil, err
+	}
+	return r.Feed.Appointments(ctx, who.PortalID, &id)
 }
 
 func (r *syncFailureResolver) Message(ctx context.Context, obj *sparki.SyncFailure) (string, error) {
@@ -512,6 +721,18 @@ func (r *webhookDeliveryConnectionResolver) TotalCount(ctx context.Context, obj 
 	return obj.Count(ctx)
 }
 
+func (r *writeBackResolver) Message(ctx context.Context, obj *sparki.WriteBack) (*string, error) {
+	return words.InOrNil(ctx, obj.Message), nil
+}
+
+func (r *writeBackResolver) Gates(ctx context.Context, obj *sparki.WriteBack) ([]*sparki.WriteBackGate, error) {
+	return load(ctx).gates.load(obj.AppointmentID)
+}
+
+func (r *writeBackGateResolver) Remedy(ctx context.Context, obj *sparki.WriteBackGate) (*string, error) {
+	return words.InOrNil(ctx, obj.Remedy), nil
+}
+
 func (r *activityFilterResolver) IntegrationID(ctx context.Context, obj *sparki.ActivityFilter, data *string) error {
 	obj.IntegrationID = foreign(sparki.IntegrationNode.Parse, data)
 	return nil
@@ -519,6 +740,16 @@ func (r *activityFilterResolver) IntegrationID(ctx context.Context, obj *sparki.
 
 func (r *activityFilterResolver) SubjectID(ctx context.Context, obj *sparki.ActivityFilter, data *string) error {
 	obj.SubjectID = foreign(anyID, data)
+	return nil
+}
+
+func (r *appointmentFilterResolver) ScheduleID(ctx context.Context, obj *sparki.AppointmentFilter, data *string) error {
+	obj.ScheduleID = foreign(sparki.ScheduleNode.Parse, data)
+	return nil
+}
+
+func (r *appointmentFilterResolver) ProjectID(ctx context.Context, obj *sparki.AppointmentFilter, data *string) error {
+	obj.ProjectID = foreign(sparki.ProjectNode.Parse, data)
 	return nil
 }
 
@@ -531,6 +762,18 @@ func (r *Resolver) Activity() graph.ActivityResolver { return &activityResolver{
 
 func (r *Resolver) ActivityConnection() graph.ActivityConnectionResolver {
 	return &activityConnectionResolver{r}
+}
+
+func (r *Resolver) AgendaSmokeTestStep() graph.AgendaSmokeTestStepResolver {
+	return &agendaSmokeTestStepResolver{r}
+}
+
+func (r *Resolver) AgendaTarget() graph.AgendaTargetResolver { return &agendaTargetResolver{r} }
+
+func (r *Resolver) Appointment() graph.AppointmentResolver { return &appointmentResolver{r} }
+
+func (r *Resolver) AppointmentConnection() graph.AppointmentConnectionResolver {
+	return &appointmentConnectionResolver{r}
 }
 
 func (r *Resolver) Connection() graph.ConnectionResolver { return &connectionResolver{r} }
@@ -552,6 +795,10 @@ func (r *Resolver) ProjectLink() graph.ProjectLinkResolver { return &projectLink
 func (r *Resolver) ProjectMedia() graph.ProjectMediaResolver { return &projectMediaResolver{r} }
 
 func (r *Resolver) Query() graph.QueryResolver { return &queryResolver{r} }
+
+func (r *Resolver) Schedule() graph.ScheduleResolver { return &scheduleResolver{r} }
+
+func (r *Resolver) ScheduleLink() graph.ScheduleLinkResolver { return &scheduleLinkResolver{r} }
 
 func (r *Resolver) SettingField() graph.SettingFieldResolver { return &settingFieldResolver{r} }
 
@@ -587,7 +834,15 @@ func (r *Resolver) WebhookDeliveryConnection() graph.WebhookDeliveryConnectionRe
 	return &webhookDeliveryConnectionResolver{r}
 }
 
+func (r *Resolver) WriteBack() graph.WriteBackResolver { return &writeBackResolver{r} }
+
+func (r *Resolver) WriteBackGate() graph.WriteBackGateResolver { return &writeBackGateResolver{r} }
+
 func (r *Resolver) ActivityFilter() graph.ActivityFilterResolver { return &activityFilterResolver{r} }
+
+func (r *Resolver) AppointmentFilter() graph.AppointmentFilterResolver {
+	return &appointmentFilterResolver{r}
+}
 
 func (r *Resolver) SyncedItemFilter() graph.SyncedItemFilterResolver {
 	return &syncedItemFilterResolver{r}
@@ -596,6 +851,10 @@ func (r *Resolver) SyncedItemFilter() graph.SyncedItemFilterResolver {
 type (
 	activityResolver                   struct{ *Resolver }
 	activityConnectionResolver         struct{ *Resolver }
+	agendaSmokeTestStepResolver        struct{ *Resolver }
+	agendaTargetResolver               struct{ *Resolver }
+	appointmentResolver                struct{ *Resolver }
+	appointmentConnectionResolver      struct{ *Resolver }
 	connectionResolver                 struct{ *Resolver }
 	diagnosticResolver                 struct{ *Resolver }
 	integrationResolver                struct{ *Resolver }
@@ -605,6 +864,8 @@ type (
 	projectLinkResolver                struct{ *Resolver }
 	projectMediaResolver               struct{ *Resolver }
 	queryResolver                      struct{ *Resolver }
+	scheduleResolver                   struct{ *Resolver }
+	scheduleLinkResolver               struct{ *Resolver }
 	settingFieldResolver               struct{ *Resolver }
 	subscriptionResolver               struct{ *Resolver }
 	syncFailureResolver                struct{ *Resolver }
@@ -617,6 +878,9 @@ type (
 	userErrorResolver                  struct{ *Resolver }
 	webhookDeliveryResolver            struct{ *Resolver }
 	webhookDeliveryConnectionResolver  struct{ *Resolver }
+	writeBackResolver                  struct{ *Resolver }
+	writeBackGateResolver              struct{ *Resolver }
 	activityFilterResolver             struct{ *Resolver }
+	appointmentFilterResolver          struct{ *Resolver }
 	syncedItemFilterResolver           struct{ *Resolver }
 )

@@ -10,8 +10,8 @@ var dutch = joined(map[string]string{
 	"The integration was switched on":                "De koppeling is ingeschakeld",
 	"The integration was switched off":               "De koppeling is uitgeschakeld",
 	"The connection was checked: {state}":            "De verbinding is getest: {state}",
-	"A sync of the listings was started":             "Een synchronisatie van het aanbod is gestart",
-	"A sync of the listings ended: {state}":          "Een synchronisatie van het aanbod is afgerond: {state}",
+	"A sync was started":                             "Een synchronisatie is gestart",
+	"A sync ended: {state}":                          "Een synchronisatie is afgerond: {state}",
 	"{title} is new":                                 "{title} is nieuw",
 	"{title} changed":                                "{title} is gewijzigd",
 	"{title} is no longer available":                 "{title} is niet meer beschikbaar",
@@ -217,7 +217,7 @@ var dutch = joined(map[string]string{
 	"%s broke off its answer":                                                              "%s brak het antwoord af",
 	"%s cannot be reached":                                                                 "%s is niet te bereiken",
 	"the address of %s cannot be read":                                                     "het adres van %s is niet te lezen",
-}, dutchKolibri, dutchRealworks)
+}, dutchAgenda, dutchKolibri, dutchRealworks)
 
 func joined(parts ...map[string]string) map[string]string {
 	all := map[string]string{}

@@ -18,13 +18,13 @@ import (
 var textArgs = map[string][]int{
 	"Errorf": {1}, "Refuse": {1}, "misconfigured": {1}, "In": {1},
 	"integrations/refuse": {2}, "resolvers/refuse": {1}, "server/refuse": {},
-	"DropFetches": {2}, "RetryFetch": {3}, "listings/ignore": {0},
+	"DropFetches": {2}, "RetryFetch": {3}, "agenda/refuse": {1}, "SettleMessages": {4},
 	"integrations/pass": {1}, "integrations/warn": {1, 2}, "integrations/fail": {1, 2}, "integrations/skip": {1, 2},
 }
 
 // textNames are the fields and variables that hold texts for people, and the functions and maps that give them.
 var textNames = []string{"Text", "Label", "Help", "Reason", "text", "problem",
-	"saying", "fault", "verdict", "contentOf", "noConsent", "wording", "states", "remedies"}
+	"saying", "fault", "verdict", "contentOf", "noConsent", "wording", "states", "remedies", "remedy", "reason"}
 
 // notForPeople are files whose texts only operators or programmers see.
 var notForPeople = []string{"bench/*", "bench/*/*", "db/migrate.go", "db/dbtest/*", "cmd/*/*", "web/*", "graph/*", "devstack/*", "devstack/*/*", "devstack/*/*/*",

@@ -60,7 +60,8 @@ func NewServer(client *redis.Client, prefix string, jobs Jobs, log *slog.Logger)
 		})
 	}
 	s.servers = []*asynq.Server{
-		server(quickPlaces, map[string]int{queueOf(prefix, sparki.ReadInbox): 2, queueOf(prefix, sparki.FetchItems): 1}),
+		server(quickPlaces, map[string]int{queueOf(prefix, sparki.ReadInbox): 2, queueOf(prefix, sparki.FetchItems): 1,
+			queueOf(prefix, sparki.PushAppointments): 1, queueOf(prefix, sparki.SyncTargets): 1, queueOf(prefix, sparki.CleanSmokeTests): 1}),
 		server(crawlPlaces, map[string]int{queueOf(prefix, sparki.ContinueRun): 2, queueOf(prefix, sparki.RenewMapping): 1, queueOf(prefix, sparki.Prune): 1}),
 		server(mediaPlaces, map[string]int{queueOf(prefix, sparki.CopyMedia): 1}), // CollectMedia waits in the same queue
 	}

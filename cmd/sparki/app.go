@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/agenda"
 	"sparki.app/integrations/auth"
 	"sparki.app/integrations/db"
 	"sparki.app/integrations/feed"
@@ -35,6 +36,7 @@ type app struct {
 	tokens       *auth.Tokens
 	integrations *integrations.Service
 	listings     *listings.Service
+	agenda       *agenda.Service
 	media        *media.Service
 	bells        *worker.Client
 	signals      sparki.Signals
@@ -102,6 +104,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 		DB: a.db, Connect: a.integrations.Connect, Messages: a.integrations.Messages, Map: a.integrations.Map, Info: a.integrations.Info,
 		MayShow: func(url string) bool { return rest.IsMediaURL(url, privateMedia) }, Signals: a.signals, Log: log,
 	}
+	a.agenda = agenda.New(agenda.Service{DB: a.db, Connect: a.integrations.Agenda, Info: a.integrations.Info, Signals: a.signals, Log: log})
 	store, err := media.OpenStore(ctx, c.MediaURL)
 	if err != nil {
 		return nil, err
@@ -126,7 +129,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 	srv := &server.Server{
 		DB: a.db, Tokens: a.tokens, Integrations: a.integrations, Inbox: inbox, Media: a.media, Providers: a.integrations.Providers,
 		Resolver: &resolvers.Resolver{
-			DB: a.db, Integrations: a.integrations, Listings: a.listings, Media: a.media, Log: a.log,
+			DB: a.db, Integrations: a.integrations, Listings: a.listings, Agenda: a.agenda, Media: a.media, Log: a.log,
 			Feed: &feed.Feed{DB: a.db, Broker: a.broker, Status: a.listings.Status, Log: a.log},
 		},
 		RateLimit: a.config.APIRateLimit, Limits: a.config.apiLimits(), Operations: a.config.operations,
@@ -154,6 +157,10 @@ func (a *app) work(ctx context.Context) error {
 		sparki.CopyMedia:    a.media.Copy,
 		sparki.CollectMedia: a.media.Collect,
 		sparki.Prune:        a.db.Prune,
+
+		sparki.PushAppointments: a.agenda.PushAppointments,
+		sparki.SyncTargets:      a.agenda.SyncTargets,
+		sparki.CleanSmokeTests:  a.agenda.CleanSmokeTests,
 	}, a.log)
 	if err := jobs.Start(); err != nil {
 		return err
@@ -161,7 +168,7 @@ func (a *app) work(ctx context.Context) error {
 	defer jobs.Stop()
 	a.log.Info("working")
 	sweep := &worker.Sweep{Due: a.due, Client: a.bells, Server: jobs, Log: a.log, Schedule: func(ctx context.Context) error {
-		return a.listings.StartDueCrawls(ctx, integrations.IncrementalEvery, integrations.FullEvery)
+		return errors.Join(a.agenda.StartDueSyncs(ctx), a.listings.StartDueCrawls(ctx, integrations.IncrementalEvery, integrations.FullEvery))
 	}}
 	sweep.Run(ctx, a.sweepEvery)
 	return nil

@@ -35,6 +35,10 @@ var nodeTables = map[string]struct{ kind, ids string }{
 	"ProjectMedia":    {"media", "id from project_media"},
 	"WebhookDelivery": {"delivery", "id from deliveries"},
 	"Activity":        {"activity", "id from activities"},
+	"Schedule":        {"schedule", "id from schedules"},
+	"ScheduleLink":    {"schedulelink", "id from schedule_links"},
+	"AgendaTarget":    {"agendatarget", "id from agenda_targets"},
+	"Appointment":     {"appointment", "id from appointments"},
 }
 
 // neighbours are two portals in one program, each with an office and one object of every kind.
@@ -58,6 +62,13 @@ func newNeighbours(t *testing.T) *neighbours {
 	mine := openOffice(t)
 	for side, o := range map[*bundle]*office{b: mine, &next: n.office} {
 		integration := side.connect(t, o)
+		side.save(t, map[string]any{}, func(input map[string]any) {
+			input["domains"] = map[string]any{"listings": true, "agenda": true, "outbound": true}
+		})
+		diary := &diary{bundle: side, integration: integration}
+		diary.schedule = diary.newSchedule(t, "Bezichtigingen")
+		diary.link(t, diary.schedule, diary.targets(t)[0].ID)
+		diary.book(t, diary.schedule, "CONFIRMED")
 		h := &hook{bundle: side, office: o, integration: integration, secret: o.secret(t)}
 		side.imported(t, lindelaan)
 		o.change(t, lindelaan, `{"price": 498000}`) // so that it has a history
@@ -189,7 +200,7 @@ func TestForeignIDs(t *testing.T) {
 		if still++; !maps.Equal(now, before) {
 			before, still = now, 0
 		}
-		return still >= 30
+		return still >= 10
 	})
 	kinds := n.writer.nodes()
 	asked := 0

@@ -209,7 +209,7 @@ const saveDocument = `mutation ($input: SaveIntegrationInput!) { saveIntegration
 func (b *bundle) saveAs(t *testing.T, token string, settings any, changes ...func(input map[string]any)) saved {
 	t.Helper()
 	input := map[string]any{"provider": "kolibri", "mock": false, "settings": settings,
-		"domains": map[string]any{"listings": true, "agenda": true, "outbound": false}}
+		"domains": map[string]any{"listings": true, "agenda": false, "outbound": false}}
 	for _, change := range changes {
 		change(input)
 	}

@@ -142,7 +142,7 @@ func testCrawl(t *testing.T, p *program) {
 	var state string
 	var processed, created, unchanged, total int
 	progress := func() {
-		b.sql(t, `select state, processed, created, unchanged, coalesce(total, 0) from sync_runs`, nil, &state, &processed, &created, &unchanged, &total)
+		b.sql(t, `select state, processed, created, unchanged, coalesce(total, 0) from sync_runs where domain = 'LISTINGS'`, nil, &state, &processed, &created, &unchanged, &total)
 	}
 	reaches := func(n int) {
 		t.Helper()

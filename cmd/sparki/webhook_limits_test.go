@@ -275,7 +275,7 @@ func TestWebhookSwitches(t *testing.T) {
 		t.Errorf("switched on again, the delivery is %s %q", s.Outcome, s.Reason)
 	}
 	h.save(t, map[string]any{}, func(input map[string]any) {
-		input["domains"] = map[string]any{"listings": false, "agenda": true, "outbound": true}
+		input["domains"] = map[string]any{"listings": false, "agenda": false, "outbound": false}
 	})
 	ignored("listings are switched off")
 	if got := h.deliver(t, h.integration, "not-the-secret-at-all", body()); got.status != http.StatusUnauthorized {

@@ -22,7 +22,9 @@ type conn struct {
 	account account
 	api     rest.Client
 	tokens  tokens
-	widgets validator
+	// category is the agenda category of viewings.
+	category category
+	widgets  validator
 }
 
 func newConn(a account, transport http.RoundTripper) *conn {
@@ -111,7 +113,7 @@ func (c *conn) call(ctx context.Context, op operation, query url.Values, body []
 	for {
 		token, err := c.tokens.get(ctx, refused)
 		if err != nil {
-			return nil, err
+			return nil, sparki.Undone(err)
 		}
 		answer, err := c.try(ctx, op, token, query, body)
 		if err == nil || rest.StatusOf(err) != http.StatusUnauthorized {
@@ -130,7 +132,7 @@ func (c *conn) try(ctx context.Context, op operation, token sparki.Secret, query
 		path = "/" + c.account.agencyID + path
 	}
 	return c.api.Do(ctx, rest.Call{
-		Method: op.method, Path: path, Query: query, Body: body,
+		Method: op.method, Path: path, Query: query, Body: body, Changes: op.changes(),
 		Header: http.Header{"Authorization": {"Bearer " + token.Reveal()}},
 	})
 }

@@ -168,4 +168,7 @@ func TestGoldenRefusals(t *testing.T) {
 	}
 }
 
-var _ providers.Conn = (*conn)(nil)
+var (
+	_ providers.Conn   = (*conn)(nil)
+	_ providers.Agenda = (*conn)(nil)
+)

@@ -1,10 +1,12 @@
 // Package kolibri speaks with Kolibri (kolibri24.com): it reads an agency's listings and its signed
-// change notifications. "Contract" in its comments is the project's description of Kolibri's wire
-// format; "assumed" marks what nothing public states.
+// change notifications, and writes appointments into its employees' agendas. "Contract" in its
+// comments is the project's description of Kolibri's wire format; "assumed" marks what nothing public
+// states.
 //
 //   - kolibri.go: what the CRM is, its settings form, and how settings become a connection
 //   - client.go: tokens, calls, refusals, the connection check
 //   - listing.go: the list of objects, and reading one of them
+//   - agenda.go: the agendas of employees, and the items in them
 //   - convert….go: Kolibri's words into ours, without any I/O
 //   - webhook.go: change notifications
 //   - widget.go: the signed addresses with which Kolibri shows a page of ours
@@ -67,6 +69,7 @@ func (provider) Info() providers.Info {
 		WidgetFrames:     slices.Clone(widgetFrames),
 		Settings:         slices.Clone(settings),
 		MappingVersion:   mappingVersion,
+		WatchesAgenda:    true,
 	}
 }
 
@@ -132,6 +135,8 @@ type account struct {
 	agencyID string // lower case
 	// officeIDs limit the listings to these offices; lower case, none for all.
 	officeIDs []string
+	// employeeIDs limit the agenda targets to these employees; lower case, none for all.
+	employeeIDs []string
 	// token is a fixed access token; "" where a client signs in.
 	token  sparki.Secret
 	client clientCredentials
@@ -175,17 +180,29 @@ func accountFrom(s sparki.Settings) (account, error) {
 	if a.agencyID == "" {
 		return a, misconfigured(settingAgency, "%s is needed, in the form 00000000-0000-0000-0000-000000000000")
 	}
-	for _, id := range s.Lists[settingOffices] {
-		if strings.TrimSpace(id) == "" {
-			continue
-		}
-		office := guid(id)
-		if office == "" {
-			return a, misconfigured(settingOffices, "%s must be IDs in the form 00000000-0000-0000-0000-000000000000")
-		}
-		a.officeIDs = append(a.officeIDs, office)
+	var err error
+	if a.officeIDs, err = guids(s, settingOffices); err != nil {
+		return a, err
+	}
+	if a.employeeIDs, err = guids(s, settingEmployees); err != nil {
+		return a, err
 	}
 	return a, a.readCredentials(s)
+}
+
+// guids reads a list of ids.
+func guids(s sparki.Settings, key string) (ids []string, err error) {
+	for _, entry := range s.Lists[key] {
+		if strings.TrimSpace(entry) == "" {
+			continue
+		}
+		id := guid(entry)
+		if id == "" {
+			return nil, misconfigured(key, "%s must be IDs in the form 00000000-0000-0000-0000-000000000000")
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
 }
 
 // readCredentials prefers a client to a fixed token: the latter grows stale (contract §1).

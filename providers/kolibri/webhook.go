@@ -109,11 +109,15 @@ func (n notification) verdict(agency string) (sparki.MessageKind, sparki.Ref, sp
 	case strings.EqualFold(n.category, "Authorization") && n.revoked && n.agency != "":
 		return sparki.MessageRevoked, sparki.Ref{}, sparki.OutcomePending, ""
 	case !strings.EqualFold(n.category, "Entity"):
-		return sparki.MessageRefresh, sparki.Ref{}, sparki.OutcomeIgnored, fmt.Sprintf("messages of the category %q are not about listings", n.category)
-	case kind == nil:
-		return sparki.MessageRefresh, sparki.Ref{}, sparki.OutcomeIgnored, fmt.Sprintf("changes of %q are not about listings", n.entityType)
+		return sparki.MessageRefresh, sparki.Ref{}, sparki.OutcomeIgnored, fmt.Sprintf("messages of the category %q are not about listings or the agenda", n.category)
+	case strings.EqualFold(n.entityType, "Employee"), strings.EqualFold(n.entityType, "Office"):
+		return sparki.MessageTargets, sparki.Ref{}, sparki.OutcomePending, ""
+	case kind == nil && !strings.EqualFold(n.entityType, "Agendaitem"):
+		return sparki.MessageRefresh, sparki.Ref{}, sparki.OutcomeIgnored, fmt.Sprintf("changes of %q are not about listings or the agenda", n.entityType)
 	case id == "":
 		return sparki.MessageRefresh, sparki.Ref{}, sparki.OutcomeFailed, "it does not say which object changed"
+	case kind == nil:
+		return sparki.MessageAgendaItem, sparki.Ref{Type: "agenda-item", ID: id}, sparki.OutcomePending, ""
 	default:
 		return sparki.MessageRefresh, sparki.Ref{Type: kind.source, ID: id}, sparki.OutcomePending, ""
 	}

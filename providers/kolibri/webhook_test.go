@@ -171,11 +171,11 @@ func TestMessages(t *testing.T) {
 		},
 		"another agency":   {entity("m1", sampleOffice, "Entity", "ObjectAssignment", object), ignored("it is about another agency")},
 		"no such agency":   {entity("m1", "x", "Notification", "ObjectAssignment", ""), ignored("it is about another agency")},
-		"another category": {entity("m1", sampleAgency, "Voip", "ObjectAssignment", object), ignored(`messages of the category "Voip" are not about listings`)},
-		"no category":      {entity("m1", sampleAgency, "", "ObjectAssignment", object), ignored(`messages of the category "" are not about listings`)},
-		"another entity":   {entity("m1", sampleAgency, "Entity", "Employee", object), ignored(`changes of "Employee" are not about listings`)},
+		"another category": {entity("m1", sampleAgency, "Voip", "ObjectAssignment", object), ignored(`messages of the category "Voip" are not about listings or the agenda`)},
+		"no category":      {entity("m1", sampleAgency, "", "ObjectAssignment", object), ignored(`messages of the category "" are not about listings or the agenda`)},
+		"another entity":   {entity("m1", sampleAgency, "Entity", "Task", object), ignored(`changes of "Task" are not about listings or the agenda`)},
 		"entity, long name": {
-			entity("m1", sampleAgency, "Entity", strings.Repeat("é", 50)+"\x00\n", object), ignored(`changes of "` + strings.Repeat("é", 32) + `" are not about listings`),
+			entity("m1", sampleAgency, "Entity", strings.Repeat("é", 50)+"\x00\n", object), ignored(`changes of "` + strings.Repeat("é", 32) + `" are not about listings or the agenda`),
 		},
 		"no entity id":  {entity("m1", sampleAgency, "Entity", "ObjectAssignment", ""), failed("m1", "it does not say which object changed")},
 		"bad entity id": {entity("m1", sampleAgency, "Entity", "ObjectAssignment", "../../"+object), failed("m1", "it does not say which object changed")},
@@ -195,9 +195,9 @@ func TestMessages(t *testing.T) {
 		"no data and no id":    {`{"x":1}`, failed(hash(`{"x":1}`), "the message has no content")},
 		"no object":            {`17`, failed(hash(`17`), "the message has no content")},
 		"no id anywhere":       {`{"data":{"category":"Entity","entityDetails":{"entityType":"ObjectAssignment","entityId":"` + object + `"}}}`, failed(hash(`{"data":{"category":"Entity","entityDetails":{"entityType":"ObjectAssignment","entityId":"`+object+`"}}}`), "the message has no id")},
-		"the older format":     {`{"id":"e","data":"{\"agencyId\":\"a\",\"id\":\"m1\",\"cat\":\"Entity\",\"entity\":{\"actionType\":\"Updated\"}}"}`, ignored(`messages of the category "" are not about listings`)},
-		"null details":         {`{"id":"e","data":{"id":"m1","category":"Authorization","entityDetails":null,"authorizationDetails":{"entity":"Consent","action":"Deleted"}}}`, ignored(`messages of the category "Authorization" are not about listings`)},
-		"details of no object": {`{"id":"e","data":{"id":"m1","category":"Entity","entityDetails":"x"}}`, ignored(`changes of "" are not about listings`)},
+		"the older format":     {`{"id":"e","data":"{\"agencyId\":\"a\",\"id\":\"m1\",\"cat\":\"Entity\",\"entity\":{\"actionType\":\"Updated\"}}"}`, ignored(`messages of the category "" are not about listings or the agenda`)},
+		"null details":         {`{"id":"e","data":{"id":"m1","category":"Authorization","entityDetails":null,"authorizationDetails":{"entity":"Consent","action":"Deleted"}}}`, ignored(`messages of the category "Authorization" are not about listings or the agenda`)},
+		"details of no object": {`{"id":"e","data":{"id":"m1","category":"Entity","entityDetails":"x"}}`, ignored(`changes of "" are not about listings or the agenda`)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,6 +44,9 @@ func (t *local) RoundTrip(req *http.Request) (*http.Response, error) {
 				w.fail(errHandlerFailed)
 			}
 		}()
+		if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.WroteRequest != nil {
+			trace.WroteRequest(httptrace.WroteRequestInfo{})
+		}
 		t.handler.ServeHTTP(w, incoming(ctx, req))
 		w.finish()
 	}()

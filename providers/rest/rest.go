@@ -14,8 +14,10 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"sparki.app/integrations"
@@ -68,6 +70,8 @@ type Call struct {
 	Body   []byte
 	// ContentType is that of Body; "" means application/json.
 	ContentType string
+	// Changes: the call changes something in the CRM. The context's sparki.Guard is asked first.
+	Changes bool
 }
 
 // CallError says which call went wrong, in terms that a log may show: no query, no header, no body.
@@ -126,7 +130,10 @@ func (c *Client) Do(ctx context.Context, call Call) ([]byte, error) {
 		return nil, err
 	}
 	trace := &CallError{Method: req.Method, Path: req.URL.Path}
-	resp, err := c.Transport.RoundTrip(req)
+	resp, err := c.send(req, call.Changes)
+	if _, ours := errors.AsType[*sparki.Error](err); ours {
+		return nil, err
+	}
 	if err != nil {
 		return nil, c.broken(ctx, trace, err)
 	}
@@ -154,6 +161,25 @@ func (c *Client) withoutSecrets(call Call, body []byte) []byte {
 		}
 	}
 	return body
+}
+
+// handedOver is how long after it was written a request is taken to have arrived.
+const handedOver = time.Second
+
+// send makes the call. One that changes something passes the guard first, which is held until the CRM
+// has the request: it answers, or the request was written a while ago.
+func (c *Client) send(req *http.Request, changes bool) (*http.Response, error) {
+	if !changes {
+		return c.Transport.RoundTrip(req)
+	}
+	release, err := sparki.GuardOf(req.Context())(req.Context())
+	if err != nil {
+		return nil, err
+	}
+	release = sync.OnceFunc(release)
+	defer release()
+	trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { time.AfterFunc(handedOver, release) }}
+	return c.Transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 }
 
 func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) {

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -316,6 +319,115 @@ func TestUnreadableBase(t *testing.T) {
 		t.Error(err)
 	}
 	mustNotLeak(t, err)
+}
+
+// What was surely not done may be sent again blindly; everything else may not.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	status := func(code int) http.RoundTripper {
+		return rest.Local(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code); _, _ = io.WriteString(w, "{}") }))
+	}
+	body := func(text string) http.RoundTripper {
+		return rest.Local(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }))
+	}
+	fails := func(err error) http.RoundTripper {
+		return roundTrip(func(*http.Request) (*http.Response, error) { return nil, err })
+	}
+	for name, c := range map[string]struct {
+		transport http.RoundTripper
+		lost      bool
+	}{
+		"Done":        {body(`{}`), false},
+		"BadRequest":  {status(400), false},
+		"Refused":     {status(401), false},
+		"Gone":        {status(404), false},
+		"TimedOut":    {status(408), true},
+		"SlowDown":    {status(429), false},
+		"Broken":      {status(500), true},
+		"BadGateway":  {status(502), true},
+		"NoJSON":      {body(`<html>`), true},
+		"Reset":       {fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), true},
+		"BrokeOff":    {fails(io.ErrUnexpectedEOF), true},
+		"Deadline":    {fails(context.DeadlineExceeded), true},
+		"NoListener":  {fails(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), false},
+		"NoSuchHost":  {fails(&net.DNSError{IsNotFound: true}), false},
+		"Certificate": {fails(&tls.CertificateVerificationError{}), false},
+		"Busy":        {fails(rest.ErrBusy), false},
+		"Forbidden":   {fails(rest.ErrForbiddenAddress), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := rest.Client{Name: "CRM", Base: "http://crm.example", Transport: c.transport}
+			_, err := client.Do(t.Context(), rest.Call{Method: http.MethodPost, Path: "/items", Body: []byte("{}")})
+			if sparki.Lost(err) != c.lost {
+				t.Errorf("Lost is %v for %v", sparki.Lost(err), err)
+			}
+			if sparki.Lost(sparki.Undone(err)) || sparki.KindOf(sparki.Undone(err)) != sparki.KindOf(err) {
+				t.Errorf("undone, it is %v", sparki.Undone(err))
+			}
+		})
+	}
+	t.Run("Cancelled", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		client := rest.Client{Name: "CRM", Base: "http://crm.example", Transport: body("{}")}
+		if _, err := client.Do(ctx, rest.Call{Method: http.MethodPost}); !sparki.Lost(err) {
+			t.Errorf("a call that we broke off is not lost: %v", err)
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A call that changes something passes the guard, and the guard holds until the CRM has the call.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	released := make(chan struct{})
+	arrived := false
+	c := client(func(w http.ResponseWriter, _ *http.Request) {
+		select {
+		case <-released:
+			t.Error("the guard was released before the call arrived")
+		default:
+		}
+		arrived = true
+		_, _ = io.WriteString(w, "{}")
+	})
+	ctx := sparki.WithGuard(t.Context(), func(context.Context) (func(), error) { return func() { close(released) }, nil })
+	if _, err := c.Do(ctx, rest.Call{Method: http.MethodPost, Changes: true}); err != nil || !arrived {
+		t.Fatal(err, arrived)
+	}
+	<-released
+
+	forbids := sparki.Errorf(sparki.Conflict, "not any more")
+	ctx = sparki.WithGuard(t.Context(), func(context.Context) (func(), error) { return nil, forbids })
+	c = client(func(w http.ResponseWriter, _ *http.Request) { arrived = true; _, _ = io.WriteString(w, "{}") })
+	arrived = false
+	if _, err := c.Do(ctx, rest.Call{Method: http.MethodPost, Changes: true}); !errors.Is(err, forbids) || sparki.Lost(err) || arrived {
+		t.Errorf("a forbidden call: %v, arrived: %v", err, arrived)
+	}
+	if _, err := c.Do(ctx, rest.Call{Method: http.MethodPost}); err != nil || !arrived {
+		t.Errorf("a call that changes nothing asks the guard: %v", err)
+	}
+}
+
+// A CRM that does not answer does not hold the guard.
+func TestGuardIsReleased(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		released := make(chan struct{})
+		c := client(func(_ http.ResponseWriter, r *http.Request) {
+			<-released
+			<-r.Context().Done()
+		})
+		ctx := sparki.WithGuard(t.Context(), func(context.Context) (func(), error) { return func() { close(released) }, nil })
+		if _, err := c.Do(ctx, rest.Call{Method: http.MethodPost, Changes: true}); sparki.KindOf(err) != sparki.Unavailable {
+			t.Error(err)
+		}
+	})
 }
 
 // A CRM that repeats what it was sent does not get it into what is kept (reliability.md I11).

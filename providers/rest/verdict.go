@@ -77,6 +77,8 @@ func (c *Client) refused(call Call, trace *CallError, resp *http.Response) error
 	}
 	if e.Kind == sparki.Unavailable {
 		e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"))
+		// A server that fails, or gives up waiting, may have done it before (reliability.md L5).
+		e.Lost = resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout
 	}
 	e.Text = fmt.Sprintf(saying(e.Kind, resp.StatusCode), c.Name, resp.StatusCode)
 	if e.Kind == sparki.Rejected && words != "" {
@@ -112,7 +114,15 @@ func (c *Client) broken(ctx context.Context, trace *CallError, err error) error 
 	}
 	format, cause := fault(err)
 	trace.Err = cause
-	return &sparki.Error{Kind: sparki.Unavailable, Text: fmt.Sprintf(format, c.Name), Err: trace}
+	return &sparki.Error{Kind: sparki.Unavailable, Text: fmt.Sprintf(format, c.Name), Lost: !unsent(err), Err: trace}
+}
+
+// unsent says whether a call surely never reached the CRM.
+func unsent(err error) bool {
+	op, isOp := errors.AsType[*net.OpError](err)
+	_, isDNS := errors.AsType[*net.DNSError](err)
+	_, isCert := errors.AsType[*tls.CertificateVerificationError](err)
+	return isDNS || isCert || isOp && op.Op == "dial" || errors.Is(err, ErrForbiddenAddress) || errors.Is(err, ErrBusy)
 }
 
 // fault words what went wrong for a person, wanting the CRM's name, and keeps of the cause what a log may show: other

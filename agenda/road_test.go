@@ -1,0 +1,612 @@
+package agenda
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sparki.app/integrations"
+	"sparki.app/integrations/db"
+	"sparki.app/integrations/providers"
+)
+
+// each runs a test against the mock of every CRM.
+func each(t *testing.T, test func(t *testing.T, b *bundle)) {
+	t.Helper()
+	t.Parallel()
+	d := sharedDB(t)
+	for name, c := range crms {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newBundle(t, d, c))
+		})
+	}
+}
+
+// wants checks where an appointment's write-back stands; "" stands for none.
+func (b *bundle) wants(t *testing.T, a *sparki.Appointment, state sparki.WriteBackState, action sparki.WriteBackAction, reason sparki.WriteBackReason) sparki.WriteBack {
+	t.Helper()
+	w := b.read(t, a).WriteBack
+	if w.State != state || w.Action != nil && *w.Action != action || w.Action == nil && action != "" ||
+		w.Reason != nil && *w.Reason != reason || w.Reason == nil && reason != "" {
+		t.Errorf("it is %+v (%v, %v), want %s %s %s", w, w.Action, w.Reason, state, action, reason)
+	}
+	return w
+}
+
+func code(err error) sparki.UserErrorCode {
+	if refused, ok := errors.AsType[sparki.Refusal](err); ok {
+		return refused[0].Code
+	}
+	return ""
+}
+
+// Twenty quick changes make at most two sends.
+func TestCoalescing(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		s := b.linked(t, "Bezichtigingen", 0)
+		a := b.book(t, s, sparki.AppointmentConfirmed)
+		b.line.mu.Lock()
+		b.line.sends = b.crm.sends
+		b.line.mu.Unlock()
+		done := make(chan error)
+		go func() { done <- b.PushAppointments(t.Context(), b.portal.ID, b.integration.ID) }()
+		for n := range 20 {
+			b.change(t, a, AppointmentPatch{StartsAt: new(noon(0).Add(time.Duration(n) * time.Minute))})
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		b.push(t)
+		if _, all := b.line.sentAfter(time.Now()); all > 3 || all < 1 {
+			t.Errorf("%d sends", all)
+		}
+		if items := b.agenda.live(t); len(items) != 1 || !items[0].start.Equal(noon(0).Add(19*time.Minute)) {
+			t.Errorf("the agenda has %+v", items)
+		}
+	})
+}
+
+// What was never sent needs no cancellation, and what stands in a disconnected schedule's agenda stays there.
+func TestNothingIsSent(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		s := b.linked(t, "Bezichtigingen", 0)
+		before := b.line.count()
+		pending := b.book(t, s, sparki.AppointmentPending)
+		b.change(t, pending, AppointmentPatch{StartsAt: new(noon(1))})
+		if _, err := b.Cancel(t.Context(), b.who, pending.ID); err != nil {
+			t.Fatal(err)
+		}
+		b.push(t)
+		b.wants(t, pending, sparki.WriteBackNotNeeded, "", sparki.ReasonStatus)
+		if calls := b.line.count() - before; calls != 0 {
+			t.Errorf("%d calls for an appointment that was never confirmed", calls)
+		}
+
+		confirmed := b.book(t, s, sparki.AppointmentConfirmed)
+		b.push(t)
+		b.wants(t, confirmed, sparki.WriteBackSynced, sparki.WriteBackCreate, "")
+		links, err := b.DB.LinksOfSchedules(t.Context(), b.portal.ID, []uuid.UUID{s.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Disconnect(t.Context(), b.who, links[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		before = b.line.count()
+		if _, err := b.Cancel(t.Context(), b.who, confirmed.ID); err != nil {
+			t.Fatal(err)
+		}
+		b.push(t)
+		b.wants(t, confirmed, sparki.WriteBackSkipped, sparki.WriteBackCancel, sparki.ReasonNotLinked)
+		if calls := b.line.count() - before; calls != 0 {
+			t.Errorf("%d calls for a disconnected schedule", calls)
+		}
+		b.link(t, s, 0)
+		b.push(t)
+		b.wants(t, confirmed, sparki.WriteBackSynced, sparki.WriteBackCancel, "")
+		if items := b.agenda.live(t); len(items) != 0 {
+			t.Errorf("the agenda has %+v", items)
+		}
+	})
+}
+
+// Moving to another schedule, or linking with another agenda, cancels there and creates here. A
+// separated schedule writes through its parent.
+func TestAnotherAgenda(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		first, second := b.linked(t, "Eerste", 0), b.linked(t, "Tweede", 1)
+		separated, alone := b.schedule(t, "Apart", &second.ID), b.schedule(t, "Los", nil)
+		a := b.book(t, first, sparki.AppointmentConfirmed)
+		b.push(t)
+		in := func(target int) {
+			t.Helper()
+			items := b.agenda.live(t)
+			if len(items) != 1 || items[0].target != b.targets[target].ExternalID {
+				t.Errorf("the agenda has %+v, want one item in %s", items, b.targets[target].ExternalID)
+			}
+		}
+		in(0)
+		b.change(t, a, AppointmentPatch{ScheduleID: &separated.ID})
+		b.push(t)
+		in(1)
+		b.link(t, second, 0)
+		b.push(t)
+		in(0)
+		b.change(t, a, AppointmentPatch{ScheduleID: &alone.ID}) // is linked with nothing: it stands nowhere
+		b.push(t)
+		b.wants(t, a, sparki.WriteBackSkipped, sparki.WriteBackCreate, sparki.ReasonNotLinked)
+		if items := b.agenda.live(t); len(items) != 0 {
+			t.Errorf("the agenda has %+v", items)
+		}
+		if _, err := b.LinkSchedule(t.Context(), b.who, LinkInput{ScheduleID: separated.ID, TargetID: b.targets[0].ID}); code(err) != sparki.CodeNotParentSchedule {
+			t.Errorf("link a separated schedule: %v", err)
+		}
+		if _, err := b.CreateSchedule(t.Context(), b.who, ScheduleInput{Name: "Nog een", ParentID: &separated.ID}); code(err) != sparki.CodeNotParentSchedule {
+			t.Errorf("separate from a separated schedule: %v", err)
+		}
+	})
+}
+
+// What becomes of a send that does not succeed, by what the CRM says.
+func TestFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault  fault
+		state  sparki.WriteBackState
+		reason sparki.WriteBackReason
+		waits  time.Duration // at least, for the next try
+	}{
+		"TooManyCalls": {status(http.StatusTooManyRequests, "20"), sparki.WriteBackQueued, sparki.ReasonSlowDown, 20 * time.Second},
+		"Away":         {status(http.StatusServiceUnavailable, ""), sparki.WriteBackQueued, sparki.ReasonNoAnswer, 0},
+		"Refused":      {status(http.StatusBadRequest, ""), sparki.WriteBackFailed, sparki.ReasonRejected, 0},
+		"Unauthorized": {status(http.StatusUnauthorized, ""), sparki.WriteBackSkipped, sparki.ReasonRefused, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, b *bundle) {
+				s := b.linked(t, "Bezichtigingen", 0)
+				a, other := b.book(t, s, sparki.AppointmentConfirmed), b.book(t, s, sparki.AppointmentConfirmed)
+				b.push(t)
+				b.change(t, a, AppointmentPatch{StartsAt: new(noon(1))})
+				always := make([]fault, 10)
+				for n := range always {
+					always[n] = c.fault
+				}
+				b.line.arm(always...)
+				b.push(t)
+				w := b.wants(t, a, c.state, sparki.WriteBackUpdate, c.reason)
+				if w.Message == nil || strings.Contains(*w.Message, "Noor") {
+					t.Errorf("the message is %v", w.Message)
+				}
+				if due := b.dueIn(t, a); c.waits > 0 && due < c.waits-10*time.Second {
+					t.Errorf("the next try is in %v", due) // the machine may be slow
+				}
+				b.wants(t, other, sparki.WriteBackSynced, sparki.WriteBackCreate, "")
+				b.line.repair()
+				if c.state == sparki.WriteBackFailed {
+					if _, err := b.Retry(t.Context(), b.who, a.ID); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					b.save(t) // also what was parked is sent then
+				}
+				b.push(t)
+				b.wants(t, a, sparki.WriteBackSynced, sparki.WriteBackUpdate, "")
+				if _, err := b.Retry(t.Context(), b.who, a.ID); code(err) != sparki.CodeNothingToRetry {
+					t.Errorf("retry what was sent: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func (b *bundle) dueIn(t *testing.T, a *sparki.Appointment) (in time.Duration) {
+	t.Helper()
+	err := b.DB.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) error {
+		return tx.QueryRow(t.Context(), `select due_at - now() from write_backs where appointment_id = $1`, a.ID).Scan(&in)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// A refusal parks all: a hundred appointments cost a few calls, not a hundred.
+func TestRefusalParksAll(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		b.queued(t, b.linked(t, "Bezichtigingen", 0), 100)
+		always := make([]fault, 100)
+		for n := range always {
+			always[n] = status(http.StatusUnauthorized, "")
+		}
+		before := b.line.count()
+		b.line.arm(always...)
+		b.push(t)
+		if calls := b.line.count() - before; calls > 3*parallel {
+			t.Errorf("%d calls", calls)
+		}
+		i, err := b.DB.Integration(t.Context(), b.portal.ID, b.integration.ID)
+		if err != nil || i.Connection.State != sparki.ConnectionUnauthorized {
+			t.Errorf("the connection is %+v, %v", i.Connection, err)
+		}
+	})
+}
+
+// What was skipped while a gate was closed is sent when it opens, unless it is over by then.
+func TestOpeningSendsTheFuture(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		s := b.linked(t, "Bezichtigingen", 0)
+		i := *b.integration
+		i.Domains.Outbound = false
+		b.integration = &i
+		b.save(t)
+		over, coming := b.book(t, s, sparki.AppointmentConfirmed), b.book(t, s, sparki.AppointmentConfirmed)
+		b.change(t, over, AppointmentPatch{StartsAt: new(time.Now().Add(-3 * time.Hour))})
+		i.Domains.Outbound = true
+		b.integration = &i
+		b.save(t)
+		b.push(t)
+		b.wants(t, coming, sparki.WriteBackSynced, sparki.WriteBackCreate, "")
+		b.wants(t, over, sparki.WriteBackSkipped, sparki.WriteBackCreate, sparki.ReasonOutbound)
+	})
+}
+
+// told lets the CRM tell of a change of an appointment's item.
+func (b *bundle) told(t *testing.T, a *sparki.Appointment) {
+	t.Helper()
+	err := b.DB.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) error {
+		_, err := tx.LookAtItems(t.Context(), b.integration.ID, []string{*b.read(t, a).WriteBack.ExternalID})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.push(t)
+}
+
+// watching runs a test against the CRMs that tell of changes of agenda items, with an appointment that stands there.
+func watching(t *testing.T, test func(t *testing.T, b *bundle, a *sparki.Appointment)) {
+	t.Helper()
+	each(t, func(t *testing.T, b *bundle) {
+		if !b.crm.provider.Info().WatchesAgenda {
+			t.SkipNow()
+		}
+		a := b.book(t, b.linked(t, "Bezichtigingen", 0), sparki.AppointmentConfirmed)
+		b.push(t)
+		test(t, b, b.read(t, a))
+	})
+}
+
+func TestDrift(t *testing.T) {
+	t.Run("OurOwnEchoIsNone", func(t *testing.T) {
+		watching(t, func(t *testing.T, b *bundle, a *sparki.Appointment) {
+			b.told(t, a)
+			b.change(t, a, AppointmentPatch{StartsAt: new(noon(1))})
+			b.push(t)
+			b.told(t, a)
+			if w := b.wants(t, a, sparki.WriteBackSynced, sparki.WriteBackUpdate, ""); w.Drift != sparki.InSync {
+				t.Errorf("drift %s", w.Drift)
+			}
+			if _, err := b.ResolveDrift(t.Context(), b.who, a.ID, sparki.KeepCRM); code(err) != sparki.CodeNothingToResolve {
+				t.Errorf("resolve nothing: %v", err)
+			}
+		})
+	})
+	for _, keep := range []sparki.DriftSide{sparki.KeepSparki, sparki.KeepCRM} {
+		t.Run("MovedKeep"+string(keep), func(t *testing.T) {
+			watching(t, func(t *testing.T, b *bundle, a *sparki.Appointment) {
+				there := a.StartsAt.Add(3 * time.Hour)
+				b.agenda.move(t, *a.WriteBack.ExternalID, there, there.Add(time.Hour))
+				b.told(t, a)
+				if w := b.wants(t, a, sparki.WriteBackSynced, sparki.WriteBackCreate, ""); w.Drift != sparki.MovedInCRM {
+					t.Fatalf("drift %s", w.Drift)
+				}
+				b.change(t, a, AppointmentPatch{Customer: &sparki.Customer{Name: "Jan Smit"}}) // waits
+				b.push(t)
+				b.wants(t, a, sparki.WriteBackSkipped, sparki.WriteBackUpdate, sparki.ReasonUnresolved)
+				if _, err := b.ResolveDrift(t.Context(), b.who, a.ID, keep); err != nil {
+					t.Fatal(err)
+				}
+				b.push(t)
+				now := b.read(t, a)
+				want := map[sparki.DriftSide]time.Time{sparki.KeepSparki: a.StartsAt, sparki.KeepCRM: there}[keep]
+				items := b.agenda.live(t)
+				if len(items) != 1 || !items[0].start.Equal(want) || !now.StartsAt.Equal(want) || !strings.Contains(items[0].subject, "Jan Smit") || now.WriteBack.Drift != sparki.InSync {
+					t.Errorf("%+v, the agenda has %+v", now, items)
+				}
+			})
+		})
+		for what, do := range map[string]func(*testing.T, *bundle, string){
+			"Cancelled": func(t *testing.T, b *bundle, id string) { b.agenda.cancel(t, id) },
+			"Deleted":   func(t *testing.T, b *bundle, id string) { b.agenda.remove(t, id) },
+		} {
+			t.Run(what+"Keep"+string(keep), func(t *testing.T) {
+				watching(t, func(t *testing.T, b *bundle, a *sparki.Appointment) {
+					do(t, b, *a.WriteBack.ExternalID)
+					b.told(t, a)
+					if drift := b.read(t, a).WriteBack.Drift; !strings.HasPrefix(string(drift), strings.ToUpper(what)) {
+						t.Fatalf("drift %s", drift)
+					}
+					if _, err := b.ResolveDrift(t.Context(), b.who, a.ID, keep); err != nil {
+						t.Fatal(err)
+					}
+					b.push(t)
+					now, items := b.read(t, a), b.agenda.live(t)
+					kept := keep == sparki.KeepSparki
+					if kept != (len(items) == 1) || kept != (now.Status == sparki.AppointmentConfirmed) || now.WriteBack.Drift != sparki.InSync || now.WriteBack.State != sparki.WriteBackSynced {
+						t.Errorf("%+v, the agenda has %+v", now, items)
+					}
+				})
+			})
+		}
+	}
+	t.Run("IsSeenBeforeItIsOverwritten", func(t *testing.T) {
+		watching(t, func(t *testing.T, b *bundle, a *sparki.Appointment) {
+			there := a.StartsAt.Add(3 * time.Hour)
+			b.agenda.move(t, *a.WriteBack.ExternalID, there, there.Add(time.Hour)) // and nobody tells
+			b.change(t, a, AppointmentPatch{StartsAt: new(noon(2))})
+			b.push(t)
+			if w := b.wants(t, a, sparki.WriteBackSkipped, sparki.WriteBackUpdate, sparki.ReasonUnresolved); w.Drift != sparki.MovedInCRM {
+				t.Errorf("drift %s", w.Drift)
+			}
+			if items := b.agenda.live(t); len(items) != 1 || !items[0].start.Equal(there) {
+				t.Errorf("the agenda has %+v", items)
+			}
+		})
+	})
+	t.Run("BothCancelled", func(t *testing.T) {
+		watching(t, func(t *testing.T, b *bundle, a *sparki.Appointment) {
+			b.agenda.cancel(t, *a.WriteBack.ExternalID)
+			b.told(t, a)
+			if _, err := b.Cancel(t.Context(), b.who, a.ID); err != nil {
+				t.Fatal(err)
+			}
+			b.push(t)
+			if w := b.wants(t, a, sparki.WriteBackSynced, sparki.WriteBackCancel, ""); w.Drift != sparki.InSync {
+				t.Errorf("drift %s", w.Drift)
+			}
+		})
+	})
+}
+
+// A target that is gone stays, not available; its schedule stays linked, and no other one can be.
+func TestTargetsThatAreGone(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		connect := b.Connect
+		b.Connect = func(ctx context.Context, i *sparki.Integration) (providers.Agenda, error) {
+			conn, err := connect(ctx, i)
+			return onlyFirst{conn}, err
+		}
+		b.linked(t, "Tweede", 1)
+		run, err := b.StartSync(t.Context(), b.who, b.integration.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.StartSync(t.Context(), b.who, b.integration.ID); code(err) != sparki.CodeSyncAlreadyRunning {
+			t.Errorf("a second run: %v", err)
+		}
+		if err := b.SyncTargets(t.Context(), b.portal.ID, run.ID); err != nil {
+			t.Fatal(err)
+		}
+		if run, err = b.DB.Run(t.Context(), b.portal.ID, run.ID); err != nil || run.State != sparki.RunSucceeded || run.Deactivated != len(b.targets)-1 {
+			t.Errorf("the run is %+v, %v", run, err)
+		}
+		_, err = b.LinkSchedule(t.Context(), b.who, LinkInput{ScheduleID: b.schedule(t, "Derde", nil).ID, TargetID: b.targets[1].ID})
+		if code(err) != sparki.CodeTargetUnavailable {
+			t.Errorf("link with a target that is gone: %v", err)
+		}
+	})
+}
+
+// onlyFirst is a CRM that has lost all its agendas but one.
+type onlyFirst struct{ providers.Agenda }
+
+func (o onlyFirst) Targets(ctx context.Context) ([]sparki.AgendaTarget, error) {
+	all, err := o.Agenda.Targets(ctx)
+	for _, target := range all {
+		if target.Available {
+			return []sparki.AgendaTarget{target}, err
+		}
+	}
+	return nil, err
+}
+
+// devMode is a CRM whose smoke test writes into an agenda.
+type devMode struct {
+	providers.Agenda
+	target sparki.EntryTarget
+	broken *bool // its Cancel does not work
+}
+
+func (d devMode) TestTarget() (sparki.EntryTarget, error) { return d.target, nil }
+
+func (d devMode) Cancel(ctx context.Context, id string, e sparki.AgendaEntry) error {
+	if *d.broken {
+		return sparki.Errorf(sparki.Unavailable, "the CRM is away")
+	}
+	return d.Agenda.Cancel(ctx, id, e)
+}
+
+// dev puts the CRM into dev mode.
+func (b *bundle) dev() (broken *bool) {
+	broken = new(bool)
+	connect := b.Connect
+	target := sparki.EntryTarget{ExternalID: b.targets[0].ExternalID, Kind: b.targets[0].Kind, AfdelingCode: valueOf(b.targets[0].AfdelingCode, ""),
+		MedewerkerID: valueOf(b.targets[0].MedewerkerID, b.crm.medewerker)}
+	b.Connect = func(ctx context.Context, i *sparki.Integration) (providers.Agenda, error) {
+		conn, err := connect(ctx, i)
+		return devMode{conn, target, broken}, err
+	}
+	return broken
+}
+
+func TestSmokeTest(t *testing.T) {
+	t.Run("LeavesNothing", func(t *testing.T) {
+		each(t, func(t *testing.T, b *bundle) {
+			b.dev()
+			test, err := b.RunSmokeTest(t.Context(), b.who, b.integration.ID)
+			if err != nil || !test.Succeeded || len(test.Steps) != 3 {
+				t.Fatalf("%+v, %v", test, err)
+			}
+			for n, action := range []sparki.WriteBackAction{sparki.WriteBackCreate, sparki.WriteBackUpdate, sparki.WriteBackCancel} {
+				if step := test.Steps[n]; step.Action != action || !step.Succeeded || step.ExternalID == nil || step.Message != nil {
+					t.Errorf("step %d is %+v", n, step)
+				}
+			}
+			if items := b.agenda.live(t); len(items) != 0 {
+				t.Errorf("it left %+v", items)
+			}
+		})
+	})
+	t.Run("CleansUpLater", func(t *testing.T) {
+		each(t, func(t *testing.T, b *bundle) {
+			broken := b.dev()
+			*broken = true
+			test, err := b.RunSmokeTest(t.Context(), b.who, b.integration.ID)
+			if err != nil || test.Succeeded || test.Steps[2].Succeeded || *test.Steps[2].Message != "the CRM is away" {
+				t.Fatalf("%+v, %v", test, err)
+			}
+			*broken = false
+			b.cleanSmokeTests(t)
+			if items := b.agenda.live(t); len(items) != 0 {
+				t.Errorf("it left %+v", items)
+			}
+		})
+	})
+	t.Run("CleansUpAfterACrash", func(t *testing.T) {
+		each(t, func(t *testing.T, b *bundle) {
+			b.dev()
+			b.line.mu.Lock()
+			b.line.sends = b.crm.sends
+			inner := b.line.RoundTripper
+			b.line.mu.Unlock()
+			b.line.RoundTripper = crashing{inner, b.crm.sends}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_, _ = b.RunSmokeTest(t.Context(), b.who, b.integration.ID) // does not return
+			}()
+			<-done
+			b.line.RoundTripper = inner
+			if items := b.agenda.live(t); len(items) != 1 {
+				t.Fatalf("the crash left %+v", items)
+			}
+			b.cleanSmokeTests(t)
+			if items := b.agenda.live(t); len(items) != 0 {
+				t.Errorf("it left %+v", items)
+			}
+		})
+	})
+	t.Run("NeedsDevMode", func(t *testing.T) {
+		each(t, func(t *testing.T, b *bundle) {
+			if _, err := b.RunSmokeTest(t.Context(), b.who, b.integration.ID); code(err) != sparki.CodeDevModeOff {
+				t.Errorf("without dev mode: %v", err)
+			}
+		})
+	})
+}
+
+// crashing ends the program, as far as the caller is concerned, right after the first send was done.
+type crashing struct {
+	http.RoundTripper
+	sends func(*http.Request) bool
+}
+
+func (c crashing) RoundTrip(req *http.Request) (*http.Response, error) {
+	if c.sends(req) {
+		return after(kill)(c.RoundTripper, req)
+	}
+	return c.RoundTripper.RoundTrip(req)
+}
+
+// cleanSmokeTests does what a worker does once their time is over.
+func (b *bundle) cleanSmokeTests(t *testing.T) {
+	t.Helper()
+	err := b.DB.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) error {
+		_, err := tx.Exec(t.Context(), `update smoke_tests set lease_until = now() - interval '1 s'`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bells, err := b.DB.Due(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bell := range bells {
+		if bell.Job == sparki.CleanSmokeTests && bell.ID == b.integration.ID {
+			if err := b.CleanSmokeTests(t.Context(), bell.PortalID, bell.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n := 1
+	err = b.DB.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) error {
+		return tx.QueryRow(t.Context(), `select count(*) from smoke_tests`).Scan(&n)
+	})
+	if err != nil || n != 0 {
+		t.Errorf("%d smoke tests are remembered, %v", n, err)
+	}
+}
+
+// What a person may enter.
+func TestInput(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		s := b.linked(t, "Bezichtigingen", 0)
+		at := func(text string) time.Time {
+			when, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return when
+		}
+		amsterdam := new("Europe/Amsterdam")
+		for name, c := range map[string]struct {
+			change func(*AppointmentInput)
+			code   sparki.UserErrorCode
+			field  string
+		}{
+			"good":                  {func(*AppointmentInput) {}, "", ""},
+			"no name":               {func(in *AppointmentInput) { in.Customer.Name = " \x00 " }, sparki.CodeRequired, "input customer name"},
+			"a bad address":         {func(in *AppointmentInput) { in.Customer.Email = new("noor") }, sparki.CodeInvalid, "input customer email"},
+			"a long name":           {func(in *AppointmentInput) { in.Customer.Name = strings.Repeat("é", 501) }, sparki.CodeInvalid, "input customer name"},
+			"long notes":            {func(in *AppointmentInput) { in.Notes = new(strings.Repeat("é", 5001)) }, sparki.CodeInvalid, "input notes"},
+			"ends before it starts": {func(in *AppointmentInput) { in.EndsAt = new(in.StartsAt.Add(-time.Minute)) }, sparki.CodeInvalid, "input endsAt"},
+			"ends when it starts":   {func(in *AppointmentInput) { in.EndsAt = &in.StartsAt }, sparki.CodeInvalid, "input endsAt"},
+			"an unknown zone":       {func(in *AppointmentInput) { in.TimeZone = new("Europe/Atlantis") }, sparki.CodeInvalid, "input timeZone"},
+			"no such year":          {func(in *AppointmentInput) { in.StartsAt = at("0001-01-01T00:00:00Z") }, sparki.CodeInvalid, "input startsAt"},
+			"in a zone":             {func(in *AppointmentInput) { in.StartsAt, in.TimeZone = at("2027-07-01T14:00:00+02:00"), amsterdam }, "", ""},
+			"another offset":        {func(in *AppointmentInput) { in.StartsAt, in.TimeZone = at("2027-07-01T14:00:00Z"), amsterdam }, sparki.CodeInvalid, "input startsAt"},
+			"an hour that lacks":    {func(in *AppointmentInput) { in.StartsAt, in.TimeZone = at("2027-03-28T02:30:00+01:00"), amsterdam }, sparki.CodeInvalid, "input startsAt"},
+			"the first of two":      {func(in *AppointmentInput) { in.StartsAt, in.TimeZone = at("2027-10-31T02:30:00+02:00"), amsterdam }, "", ""},
+			"the second of two":     {func(in *AppointmentInput) { in.StartsAt, in.TimeZone = at("2027-10-31T02:30:00+01:00"), amsterdam }, "", ""},
+		} {
+			in := AppointmentInput{ScheduleID: s.ID, Status: sparki.AppointmentDraft, Times: Times{StartsAt: noon(0)}, Customer: sparki.Customer{Name: "Noor Beekman"}}
+			c.change(&in)
+			a, err := b.Create(t.Context(), b.who, in)
+			if code(err) != c.code || err != nil && strings.Join(err.(sparki.Refusal)[0].Field, " ") != c.field {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err == nil && in.EndsAt == nil && !a.EndsAt.Equal(a.StartsAt.Add(30*time.Minute)) {
+				t.Errorf("%s: it ends %s", name, a.EndsAt)
+			}
+		}
+		if _, err := b.Create(t.Context(), b.who, AppointmentInput{ScheduleID: sparki.NewID()}); sparki.KindOf(err) != sparki.NotFound {
+			t.Errorf("no such schedule: %v", err)
+		}
+		a := b.change(t, b.book(t, s, sparki.AppointmentDraft), AppointmentPatch{EndsAt: new(noon(0).Add(90 * time.Minute))})
+		if a = b.change(t, a, AppointmentPatch{StartsAt: new(noon(1))}); a.EndsAt.Sub(a.StartsAt) != 90*time.Minute {
+			t.Errorf("moved, it takes %v", a.EndsAt.Sub(a.StartsAt))
+		}
+		if a = b.change(t, a, AppointmentPatch{Location: new(new("Brink 1")), Notes: new(new("a\nb\x07"))}); *a.Location != "Brink 1" || *a.Notes != "a\nb" {
+			t.Errorf("location and notes: %q %q", *a.Location, *a.Notes)
+		}
+		if a = b.change(t, a, AppointmentPatch{Location: new((*string)(nil))}); a.Location != nil || a.Notes == nil {
+			t.Errorf("cleared: %v %v", a.Location, a.Notes)
+		}
+	})
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"sparki.app/integrations"
+)
+
+// diary is a portal with a mock CRM, whose targets are read, and a linked schedule.
+type diary struct {
+	*bundle
+	provider    string
+	integration string
+	schedule    string
+}
+
+type appointment struct {
+	ID        string
+	Status    string
+	StartsAt  time.Time
+	EndsAt    time.Time
+	WriteBack struct {
+		State, Drift               string
+		Action, ExternalID, Reason *string
+		Message                    *string
+		Attempts                   int
+		Gates                      []struct {
+			Gate   string
+			Open   bool
+			Remedy *string
+		}
+	}
+}
+
+const appointmentFields = `id status startsAt endsAt writeBack { state action externalId reason message attempts drift gates { gate open remedy } }`
+
+// openDiary links a schedule with the first agenda of a mock CRM.
+func openDiary(t *testing.T, b *bundle, provider string) *diary {
+	t.Helper()
+	d := &diary{bundle: b, provider: provider, integration: b.connectMock(t, provider)}
+	d.schedule = d.newSchedule(t, "Bezichtigingen")
+	d.link(t, d.schedule, d.targets(t)[0].ID)
+	return d
+}
+
+func (d *diary) newSchedule(t *testing.T, name string) string {
+	t.Helper()
+	var out struct {
+		CreateSchedule struct{ Schedule struct{ ID string } }
+	}
+	d.query(t, d.token, `mutation ($name: String!) { createSchedule(input: {name: $name}) { schedule { id } userErrors { code } } }`, map[string]any{"name": name}, &out)
+	return out.CreateSchedule.Schedule.ID
+}
+
+type target struct {
+	ID, ExternalID, Name, Kind string
+	Available                  bool
+	MedewerkerID               *string
+}
+
+func (d *diary) targets(t *testing.T) (targets []target) {
+	t.Helper()
+	eventually(t, "agenda targets", func() bool {
+		var out struct {
+			Node struct{ AgendaTargets []target }
+		}
+		d.query(t, d.token, `query ($id: ID!) { node(id: $id) { ... on Integration { agendaTargets { id externalId name kind available medewerkerId } } } }`,
+			map[string]any{"id": d.integration}, &out)
+		targets = out.Node.AgendaTargets
+		return len(targets) > 0
+	})
+	return targets
+}
+
+func (d *diary) link(t *testing.T, schedule, target string) string {
+	t.Helper()
+	var out struct {
+		LinkSchedule struct {
+			ScheduleLink *struct{ ID string }
+			UserErrors   []userError
+		}
+	}
+	d.query(t, d.token, `mutation ($s: ID!, $t: ID!, $m: String) { linkSchedule(input: {scheduleId: $s, agendaTargetId: $t, medewerkerId: $m}) {
+		scheduleLink { id } schedule { id link { id } } userErrors { code message field } } }`, map[string]any{"s": schedule, "t": target, "m": nil}, &out)
+	if out.LinkSchedule.ScheduleLink == nil {
+		t.Fatalf("link: %+v", out.LinkSchedule.UserErrors)
+	}
+	return out.LinkSchedule.ScheduleLink.ID
+}
+
+// book adds an appointment tomorrow.
+func (d *diary) book(t *testing.T, schedule, status string) appointment {
+	t.Helper()
+	var out struct {
+		CreateAppointment struct {
+			Appointment *appointment
+			UserErrors  []userError
+		}
+	}
+	d.query(t, d.token, `mutation ($s: ID!, $status: AppointmentStatus!, $at: DateTime!) { createAppointment(input: {scheduleId: $s, status: $status, startsAt: $at,
+		customer: {name: "Noor Beekman", email: "noor@mail.example", phone: "06 5550 3301"}}) { appointment { `+appointmentFields+` } userErrors { code message field } } }`,
+		map[string]any{"s": schedule, "status": status, "at": tomorrow().Format(time.RFC3339)}, &out)
+	if out.CreateAppointment.Appointment == nil {
+		t.Fatalf("book: %+v", out.CreateAppointment.UserErrors)
+	}
+	return *out.CreateAppointment.Appointment
+}
+
+func tomorrow() time.Time { return time.Now().Add(24 * time.Hour).UTC().Truncate(time.Hour) }
+
+// change sends an updateAppointment with this patch.
+func (d *diary) change(t *testing.T, id, patch string) {
+	t.Helper()
+	var out struct {
+		UpdateAppointment struct{ UserErrors []userError }
+	}
+	d.query(t, d.token, `mutation ($id: ID!) { updateAppointment(appointmentId: $id, input: {`+patch+`}) { appointment { id } userErrors { code message field } } }`,
+		map[string]any{"id": id}, &out)
+	if len(out.UpdateAppointment.UserErrors) > 0 {
+		t.Fatalf("change: %+v", out.UpdateAppointment.UserErrors)
+	}
+}
+
+func (d *diary) read(t *testing.T, id string) appointment {
+	t.Helper()
+	var out struct{ Node appointment }
+	d.query(t, d.token, `query ($id: ID!) { node(id: $id) { ... on Appointment { `+appointmentFields+` } } }`, map[string]any{"id": id}, &out)
+	return out.Node
+}
+
+// settles waits until an appointment's write-back is in this state with this action.
+func (d *diary) settles(t *testing.T, id, state, action string) (a appointment) {
+	t.Helper()
+	eventually(t, "write-back of "+id+" to be "+state+" "+action, func() bool {
+		a = d.read(t, id)
+		return a.WriteBack.State == state && (action == "" || a.WriteBack.Action != nil && *a.WriteBack.Action == action)
+	})
+	return a
+}
+
+// kolibriItem reads an item straight from the mock Kolibri.
+func (d *diary) kolibriItem(t *testing.T, id string) (item struct {
+	Subject, Description, StartDateTime, EndDateTime string
+	IsCanceled                                       bool
+	LinkedEmployees                                  []struct{ ID string }
+}) {
+	t.Helper()
+	status, content := d.kolibri(t, http.MethodGet, "AgendaItems?id="+id, "")
+	if status != http.StatusOK {
+		t.Fatalf("read item: %d %s", status, content)
+	}
+	var out struct{ AgendaItem json.RawMessage }
+	if err := json.Unmarshal(content, &out); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(out.AgendaItem, &item); err != nil {
+		t.Fatal(err)
+	}
+	return item
+}
+
+func (d *diary) mockSettings(t *testing.T) sparki.Settings {
+	t.Helper()
+	id, err := sparki.IntegrationNode.Parse(d.integration)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := d.db.Integration(t.Context(), d.portal.ID, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, err := d.integrations.Provider(i.Provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, err := d.integrations.Mock(provider, i).Settings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings
+}
+
+// kolibri calls the mock Kolibri's API with its own credentials.
+func (d *diary) kolibri(t *testing.T, method, path, body string) (int, []byte) {
+	t.Helper()
+	base := d.url + "/mock/kolibri/" + d.integration
+	settings := d.mockSettings(t)
+	form := strings.NewReader(url.Values{"grant_type": {"client_credentials"}, "client_id": {settings.Text["clientId"]},
+		"client_secret": {settings.Secret("clientSecret").Reveal()}}.Encode())
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/connect/token", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	status, content := do(t, req)
+	var token struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal(content, &token); err != nil || status != http.StatusOK {
+		t.Fatalf("sign in to the mock: %d %s", status, content)
+	}
+	req, err = http.NewRequestWithContext(t.Context(), method, base+"/v3/5b0c9a2e-7d41-4c36-9f58-1e2a6c3d4b70/"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token.AccessToken)
+	req.Header.Set("Content-Type", "application/json")
+	return do(t, req)
+}
+
+// A confirmed appointment appears in the CRM's agenda, follows every change, and disappears when cancelled.
+func TestAgendaRoad(t *testing.T) {
+	t.Parallel()
+	d := openDiary(t, setup(t), "kolibri")
+
+	a := d.book(t, d.schedule, "PENDING")
+	if a.WriteBack.State != "NOT_NEEDED" || a.WriteBack.ExternalID != nil {
+		t.Errorf("a pending appointment: %+v", a.WriteBack)
+	}
+	d.change(t, a.ID, "status: CONFIRMED")
+	created := d.settles(t, a.ID, "SYNCED", "CREATE")
+	item := d.kolibriItem(t, *created.WriteBack.ExternalID)
+	if !strings.Contains(item.Description, "Sparki: "+a.ID) || item.Subject != "Bezichtigingen – Noor Beekman" || item.IsCanceled {
+		t.Errorf("the item is %+v", item)
+	}
+
+	later := created.StartsAt.Add(3 * time.Hour)
+	d.change(t, a.ID, fmt.Sprintf(`startsAt: %q`, later.Format(time.RFC3339)))
+	moved := d.settles(t, a.ID, "SYNCED", "UPDATE")
+	item = d.kolibriItem(t, *moved.WriteBack.ExternalID)
+	if at, err := time.Parse(time.RFC3339, item.StartDateTime); err != nil || !at.Equal(later) || *moved.WriteBack.ExternalID != *created.WriteBack.ExternalID {
+		t.Errorf("moved to %s: %+v", later, item)
+	}
+
+	var out struct {
+		CancelAppointment struct{ Appointment appointment }
+	}
+	d.query(t, d.token, `mutation ($id: ID!) { cancelAppointment(appointmentId: $id) { appointment { id } userErrors { code } } }`, map[string]any{"id": a.ID}, &out)
+	d.settles(t, a.ID, "SYNCED", "CANCEL")
+	if item = d.kolibriItem(t, *created.WriteBack.ExternalID); !item.IsCanceled {
+		t.Errorf("a cancelled appointment's item: %+v", item)
+	}
+}

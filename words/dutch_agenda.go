@@ -1,0 +1,83 @@
+package words
+
+// dutchAgenda are the texts about schedules, appointments and their way to a CRM's agenda.
+var dutchAgenda = map[string]string{
+	// Activities.
+	"The schedule {title} was made":                                                    "De planning {title} is aangemaakt",
+	"The schedule {title} was linked with the agenda of {target}":                      "De planning {title} is gekoppeld aan de agenda van {target}",
+	"The schedule {title} was disconnected from the agenda of {target}":                "De planning {title} is losgekoppeld van de agenda van {target}",
+	"An appointment was made":                                                          "Een afspraak is gemaakt",
+	"An appointment was changed":                                                       "Een afspraak is gewijzigd",
+	"An appointment was cancelled":                                                     "Een afspraak is geannuleerd",
+	"The CRM's agenda follows an appointment: {action}":                                "De agenda van het CRM volgt een afspraak: {action}",
+	"An appointment could not be written to the CRM: {problem}":                        "Een afspraak kon niet in het CRM worden gezet: {problem}",
+	"An appointment is not written to the CRM: {reason}":                               "Een afspraak wordt niet in het CRM gezet: {reason}",
+	"An appointment was changed in the CRM: {drift}":                                   "Een afspraak is in het CRM gewijzigd: {drift}",
+	"It was decided whose word holds about an appointment that was changed in the CRM": "Er is besloten wat geldt voor een afspraak die in het CRM is gewijzigd",
+	"it was created":         "ze is aangemaakt",
+	"it was updated":         "ze is bijgewerkt",
+	"it was cancelled":       "ze is geannuleerd",
+	"it was moved":           "ze is verplaatst",
+	"it was cancelled there": "ze is daar geannuleerd",
+	"it was deleted":         "ze is verwijderd",
+
+	// Conditions for write-back.
+	"Complete the settings of the integration and save them":                   "Vul de instellingen van de koppeling aan en sla ze op",
+	"Switch Agenda on and save":                                                "Zet Agenda aan en sla op",
+	"Switch Outbound on and save":                                              "Zet Uitgaand aan en sla op",
+	"Link the schedule, or the parent that it belongs to, with an agenda":      "Koppel de planning, of de hoofdplanning waar ze bij hoort, aan een agenda",
+	"Confirm the appointment":                                                  "Bevestig de afspraak",
+	"Somebody changed this appointment in the CRM: say first whose word holds": "Iemand heeft deze afspraak in het CRM gewijzigd: zeg eerst wat geldt",
+	"something changed before it was sent":                                     "er veranderde iets voordat het verstuurd werd",
+
+	// What people enter.
+	"a schedule needs a name":                                                "een planning heeft een naam nodig",
+	"this is too long: at most 200 characters":                               "dit is te lang: hoogstens 200 tekens",
+	"this is too long: at most 500 characters":                               "dit is te lang: hoogstens 500 tekens",
+	"this is too long: at most 5000 characters":                              "dit is te lang: hoogstens 5000 tekens",
+	"an appointment needs the customer's name":                               "een afspraak heeft de naam van de klant nodig",
+	"this is no e-mail address":                                              "dit is geen e-mailadres",
+	"an appointment ends after it starts":                                    "een afspraak eindigt nadat ze begint",
+	"this year cannot be meant":                                              "dit jaar kan niet bedoeld zijn",
+	"this schedule is for another project":                                   "deze planning is voor een ander project",
+	"there is no such time zone: give an IANA name such as Europe/Amsterdam": "deze tijdzone bestaat niet: geef een IANA-naam zoals Europe/Amsterdam",
+	"the clocks of this time zone never show this time with this offset: on a day when they change, some times do not exist and some come twice": "de klok van deze tijdzone staat nooit op deze tijd met deze afwijking: op een dag waarop de klok verzet wordt, bestaan sommige tijden niet en komen sommige twee keer voor",
+	"this schedule is itself separated from another one: choose its parent":                                                                      "deze planning is zelf een aparte planning: kies de hoofdplanning",
+	"this schedule writes back through its parent: link the parent":                                                                              "deze planning loopt via de hoofdplanning: koppel die",
+	"the agenda is switched off: switch it on first":                                                                                             "de agenda staat uit: zet hem eerst aan",
+	"this agenda is not available in the CRM any more: choose another one":                                                                       "deze agenda is niet meer beschikbaar in het CRM: kies een andere",
+	"this agenda names no employee: give the medewerker id that its appointments are for":                                                        "deze agenda noemt geen medewerker: geef het medewerker-id waar de afspraken voor zijn",
+	"a medewerker id is a number":                                                "een medewerker-id is een getal",
+	"nothing of this appointment waits to be sent":                               "van deze afspraak wacht niets om verstuurd te worden",
+	"the CRM's agenda says what was sent: there is nothing to decide":            "in de agenda van het CRM staat wat verstuurd is: er is niets te besluiten",
+	"it stands in an agenda now that no schedule is linked with: link one first": "ze staat nu in een agenda waar geen planning aan gekoppeld is: koppel er eerst een",
+
+	"appointments cannot be written to this CRM": "afspraken kunnen niet in dit CRM gezet worden",
+
+	// Why a message of a CRM counts for nothing.
+	"the agenda is switched off":                           "de agenda staat uit",
+	"it is about an agenda item that Sparki did not write": "het gaat over een agendapunt dat Sparki niet gemaakt heeft",
+
+	// The troubleshooting page.
+	"This is not looked at while the agenda is switched off":                                                             "Hier wordt niet naar gekeken zolang de agenda uit staat",
+	"Switch Agenda on first":                                                                                             "Zet eerst Agenda aan",
+	"Agendas that schedules can be linked with: %d":                                                                      "Agenda's waaraan planningen gekoppeld kunnen worden: %d",
+	"No sync of the agenda has succeeded yet":                                                                            "Er is nog geen synchronisatie van de agenda gelukt",
+	"The sync of the agenda succeeded, but %s has no agenda that appointments can be written to":                         "De synchronisatie van de agenda is gelukt, maar %s heeft geen agenda waar afspraken in gezet kunnen worden",
+	"Check the settings that limit the employees or departments, and their state in the CRM; then sync the agenda again": "Controleer de instellingen die de medewerkers of afdelingen beperken, en hun status in het CRM; synchroniseer dan de agenda opnieuw",
+	"Schedules that are linked: %d":                                                                                      "Gekoppelde planningen: %d",
+	"No schedule is linked with an agenda in %s: no appointment is written there":                                        "Er is geen planning gekoppeld aan een agenda in %s: daar wordt geen afspraak in gezet",
+	"Link a parent schedule with an agenda":                                                                              "Koppel een hoofdplanning aan een agenda",
+	"Appointments that could not be written to the CRM: %d":                                                              "Afspraken die niet in het CRM gezet konden worden: %d",
+	"Look at the message of each of them, mend what it says, and try again":                                              "Bekijk bij elk de melding, herstel wat daar staat, en probeer het opnieuw",
+	"Appointments whose answer was lost: %d":                                                                             "Afspraken waarvan het antwoord verloren ging: %d",
+	"The agenda is searched for them before anything is sent again; if this goes on, look at the connection":             "De agenda wordt eerst doorzocht voordat er iets opnieuw verstuurd wordt; blijft dit zo, kijk dan naar de verbinding",
+	"Appointments that somebody changed in the CRM: %d":                                                                  "Afspraken die iemand in het CRM heeft gewijzigd: %d",
+	"Say for each of them whose word holds":                                                                              "Zeg bij elk wat geldt",
+	"Nothing is written while the agenda or outbound is switched off":                                                    "Er wordt niets geschreven zolang de agenda of uitgaand uit staat",
+	"Switch both on first":                                                                                               "Zet eerst beide aan",
+	"Every appointment was written as it should; on their way: %d":                                                       "Elke afspraak is geschreven zoals het hoort; onderweg: %d",
+	"Dev mode is off": "De ontwikkelmodus staat uit",
+	"Dev mode is on: the smoke test writes test appointments to the agenda of the settings": "De ontwikkelmodus staat aan: de proef zet testafspraken in de agenda uit de instellingen",
+	"Switch dev mode off before the office works with it":                                   "Zet de ontwikkelmodus uit voordat het kantoor ermee werkt",
+}

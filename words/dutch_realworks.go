@@ -51,6 +51,15 @@ var dutchRealworks = map[string]string{
 	"Realworks names a next page that does not belong to the list; it is not followed": "Realworks noemt een volgende bladzijde die niet bij de lijst hoort; die wordt niet gevolgd",
 	"Realworks's list repeats the same page":                                           "de lijst van Realworks herhaalt dezelfde bladzijde",
 
+	// Appointments in the agenda.
+	"the schedule's link names no afdeling or no medewerker ID; link the schedule again":                     "de koppeling van de agenda noemt geen afdeling of geen medewerker-ID; koppel de agenda opnieuw",
+	"Realworks does not know this agenda any more; sync the agendas, and link the schedule with another one": "Realworks kent deze agenda niet meer; synchroniseer de agenda's en koppel met een andere",
+	"Realworks accepted an agenda item without telling its id":                                               "Realworks accepteerde een agendapunt zonder het ID te noemen",
+	"Realworks's agenda has no item of this appointment":                                                     "de agenda van Realworks heeft geen agendapunt van deze afspraak",
+	"Realworks's agenda has an item that looks like this appointment, but does not show its extra information; ask the office to release (vrijgave) the extra information of agenda items, then try again": "de agenda van Realworks heeft een agendapunt dat op deze afspraak lijkt, maar toont de extra informatie ervan niet; vraag het kantoor om de extra informatie van agendapunten vrij te geven en probeer het dan opnieuw",
+	"Realworks does not tell which afdelingen the office has; fill in the afdeling codes":                                                                                                                  "Realworks meldt niet welke afdelingen het kantoor heeft; vul de afdelingscodes in",
+	"dev mode is off: switch it on in the settings first":                                                                                                                                                  "de ontwikkelmodus staat uit: zet die eerst aan in de instellingen",
+
 	// Why a notification is ignored.
 	"events of the kind %q do not say that an object changed": "gebeurtenissen van het soort %q zeggen niet dat een object is gewijzigd",
 	"the access to the object is %q, not ACTIVE":              "de toegang tot het object is %q, niet ACTIVE",

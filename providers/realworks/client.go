@@ -42,7 +42,7 @@ func (c *conn) get(ctx context.Context, api *objectAPI, path, query string) ([]b
 	answer, err := c.call(ctx, c.account.token, path, query)
 	switch {
 	case rest.StatusOf(err) == http.StatusUnauthorized:
-		return nil, c.refused(ctx, api, err)
+		return nil, c.refused(ctx, c.account.token, api.name, err)
 	case rest.StatusOf(err) == http.StatusForbidden:
 		return nil, forbidden(api.name, err)
 	}
@@ -50,10 +50,13 @@ func (c *conn) get(ctx context.Context, api *objectAPI, path, query string) ([]b
 }
 
 func (c *conn) call(ctx context.Context, token sparki.Secret, path, query string) ([]byte, error) {
-	return c.api.Do(ctx, rest.Call{
-		Method: http.MethodGet, Path: path, RawQuery: query,
-		Header: http.Header{"Authorization": {"rwauth " + token.Reveal()}},
-	})
+	answer, err := c.answer(ctx, token, rest.Call{Method: http.MethodGet, Path: path, RawQuery: query})
+	return answer.Body, err
+}
+
+func (c *conn) answer(ctx context.Context, token sparki.Secret, call rest.Call) (rest.Answer, error) {
+	call.Header = http.Header{"Authorization": {"rwauth " + token.Reveal()}}
+	return c.api.Answer(ctx, call)
 }
 
 // What a refusal is about, in rest.CallError.Code.
@@ -61,7 +64,11 @@ const (
 	codeIP      = "ip range"
 	codeGateway = "no such api"
 	codeNoPath  = "no such path"
+	codeGone    = "no such item"
 )
+
+// maxComplaints is how many foutmeldingen are shown.
+const maxComplaints = 20
 
 var namesIP = regexp.MustCompile(`(?i)\bIP\b`)
 
@@ -81,8 +88,9 @@ func explain(status int, body []byte) rest.Refusal {
 		}
 	}
 	words := []string{wire.Text(said.Get("error")), wire.Text(said.Get("message"))}
+	complaints := 0
 	wire.Elements(said.Get("foutmeldingen"), func(v gjson.Result) {
-		if len(words) < 20 {
+		if complaints++; complaints <= maxComplaints {
 			words = append(words, wire.Text(v))
 		}
 	})
@@ -97,6 +105,8 @@ func explain(status int, body []byte) rest.Refusal {
 		r.Kind = sparki.Misconfigured
 	case missing && r.Words == "Resource not found":
 		r.Code = codeNoPath
+	case missing && complaints > 0:
+		r.Code = codeGone
 	}
 	return r
 }
@@ -106,12 +116,12 @@ var errNotIncluded = errors.New("the token does not include this API")
 
 // refused finds out what a refused token means: every token is for the API Makelaars (contract §1), so
 // one that is good there merely lacks the API that was called.
-func (c *conn) refused(ctx context.Context, api *objectAPI, err error) error {
-	_, probe := c.call(ctx, c.account.token, "/makelaars/v1", "")
+func (c *conn) refused(ctx context.Context, token sparki.Secret, api string, err error) error {
+	_, probe := c.call(ctx, token, makelaarsPath, "")
 	switch kind := sparki.KindOf(probe); {
 	case probe == nil:
 		return &sparki.Error{Kind: sparki.Rejected, Err: errNotIncluded,
-			Text: fmt.Sprintf("Realworks accepts the API token, but not for the API %s; add that API to the token in the developer portal", api.name)}
+			Text: fmt.Sprintf("Realworks accepts the API token, but not for the API %s; add that API to the token in the developer portal", api)}
 	case kind == sparki.Unavailable, kind == sparki.Internal: // or its caller gave up
 		return probe
 	case rest.StatusOf(probe) == http.StatusForbidden:
@@ -193,7 +203,7 @@ func (c *conn) Check(ctx context.Context) error {
 		return err
 	}
 	if c.account.relatiesToken != c.account.token {
-		if err := c.checkOther(ctx, "Relaties", c.account.relatiesToken, "/relaties/v1/medewerker", "aantal=1"); err != nil {
+		if err := c.checkOther(ctx, "Relaties", c.account.relatiesToken, medewerkersPath, "aantal=1"); err != nil {
 			return err
 		}
 	}

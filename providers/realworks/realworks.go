@@ -1,16 +1,18 @@
 // Package realworks speaks with Realworks (realworks.nl): it reads an office's Wonen, Business and
-// Nieuwbouw objects and its change notifications. "Contract" in its comments is the project's
+// Nieuwbouw objects and its change notifications, and writes appointments into its agenda. "Contract" in its comments is the project's
 // description of Realworks's wire format; "assumed" marks what nothing public states.
 //
 //   - realworks.go: what the CRM is, its settings form, and how settings become a connection
 //   - client.go: calls, refusals, the connection check
 //   - listing.go: the lists of objects, and reading one of them
+//   - agenda.go: appointments in the office's agendas
 //   - convert….go: Realworks's words into ours, without any I/O
 //   - webhook.go: change notifications, and which of the URLs in them may be called
 //   - mock….go: a stand-in Realworks
 package realworks
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"regexp"
@@ -57,6 +59,8 @@ func (provider) Info() providers.Info {
 		WebhookBodyLimit: 1 << 20,
 		Settings:         slices.Clone(settings),
 		DevMode:          true,
+		DevModeSetting:   settingDevMode,
+		NeedsMedewerker:  true,
 		MappingVersion:   mappingVersion,
 	}
 }
@@ -133,8 +137,10 @@ type account struct {
 	token   sparki.Secret
 	// agendaToken and relatiesToken are those of the other APIs: their own, or token again.
 	agendaToken, relatiesToken sparki.Secret
-	// afdelingen limit the objects to these codes; none for all.
+	// afdelingen limit the objects and the agendas to these codes; none for all.
 	afdelingen []string
+	labels     labels
+	test       testAgenda
 	// secrets are all that the settings hold, to keep them out of errors.
 	secrets []sparki.Secret
 }
@@ -169,7 +175,33 @@ func accountFrom(s sparki.Settings) (account, error) {
 		}
 	}
 	a.afdelingen, err = afdelingenFrom(s)
+	a.labels, a.test = labelsFrom(s), testAgendaFrom(s)
 	return a, err
+}
+
+// labels are the office's own words for what an agenda item is (contract §4.1).
+type labels struct{ kind, status, cancelled, privacy string }
+
+// labelsFrom reads the labels. A setting that is empty stands for the label that most offices have.
+func labelsFrom(s sparki.Settings) labels {
+	or := func(key, usual string) string { return cmp.Or(strings.TrimSpace(s.Text[key]), usual) }
+	return labels{
+		kind: or(settingAgendaType, "Bezichtiging"), status: or(settingAgendaStatus, "Definitief"),
+		cancelled: or(settingAgendaCancelled, "Geannuleerd"), privacy: or(settingAgendaPrivacy, "Iedereen"),
+	}
+}
+
+// testAgenda is what dev mode adds: where the smoke test writes to, and how its items are marked.
+type testAgenda struct {
+	on                           bool
+	prefix, afdeling, medewerker string
+}
+
+func testAgendaFrom(s sparki.Settings) testAgenda {
+	return testAgenda{
+		on: s.Toggles[settingDevMode], prefix: cmp.Or(strings.TrimSpace(s.Text[settingTestPrefix]), "[SPARKI TEST]"),
+		afdeling: strings.TrimSpace(s.Text[settingTestAfdeling]), medewerker: strings.TrimSpace(s.Text[settingTestMedewerker]),
+	}
 }
 
 // baseURLFrom reads the base URL. Which hosts may be called is decided when the settings are saved.

@@ -72,6 +72,16 @@ type Call struct {
 	ContentType string
 	// Changes: the call changes something in the CRM. The context's sparki.Guard is asked first.
 	Changes bool
+	// MayBeEmpty: an answer without a body is one too.
+	MayBeEmpty bool
+}
+
+// Answer is what a CRM answered to a call that succeeded.
+type Answer struct {
+	// Body is valid JSON; empty only where Call.MayBeEmpty allows it.
+	Body []byte
+	// Location is the header of that name, as it came; "" when there was none.
+	Location string
 }
 
 // CallError says which call went wrong, in terms that a log may show: no query, no header, no body.
@@ -123,30 +133,36 @@ func CodeOf(err error) string {
 // *sparki.Error of the kinds that providers.Conn lists, and wrap a *CallError. Only a call that
 // its caller cancelled fails with the context's own error: it says nothing about the CRM.
 func (c *Client) Do(ctx context.Context, call Call) ([]byte, error) {
+	answer, err := c.Answer(ctx, call)
+	return answer.Body, err
+}
+
+// Answer is Do for a caller who needs more of the answer than its body.
+func (c *Client) Answer(ctx context.Context, call Call) (Answer, error) {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	req, err := c.request(bounded, call)
 	if err != nil {
-		return nil, err
+		return Answer{}, err
 	}
 	trace := &CallError{Method: req.Method, Path: req.URL.Path}
 	resp, err := c.send(req, call.Changes)
 	if _, ours := errors.AsType[*sparki.Error](err); ours {
-		return nil, err
+		return Answer{}, err
 	}
 	if err != nil {
-		return nil, c.broken(ctx, trace, err)
+		return Answer{}, c.broken(ctx, trace, err)
 	}
 	defer finish(resp.Body)
 	trace.Status = resp.StatusCode
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return nil, c.refused(call, trace, resp)
+		return Answer{}, c.refused(call, trace, resp)
 	}
-	body, err := read(resp)
+	body, err := read(resp, call.MayBeEmpty)
 	if err != nil {
-		return nil, c.broken(ctx, trace, err)
+		return Answer{}, c.broken(ctx, trace, err)
 	}
-	return c.withoutSecrets(call, body), nil
+	return Answer{Body: c.withoutSecrets(call, body), Location: resp.Header.Get("Location")}, nil
 }
 
 // minSecret is how long a text is at least to be taken out of an answer: a shorter one may be a part of its data.
@@ -209,8 +225,8 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 // byteOrderMark begins some answers of .NET servers.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// read reads a whole answer and checks that it is JSON.
-func read(resp *http.Response) ([]byte, error) {
+// read reads a whole answer and checks that it is JSON, or empty where that will do.
+func read(resp *http.Response, mayBeEmpty bool) ([]byte, error) {
 	if resp.ContentLength > maxBody {
 		return nil, errTooLarge
 	}
@@ -225,6 +241,9 @@ func read(resp *http.Response) ([]byte, error) {
 		return nil, errTooLarge
 	}
 	body := bytes.TrimPrefix(b.Bytes(), byteOrderMark)
+	if mayBeEmpty && len(bytes.TrimSpace(body)) == 0 {
+		return nil, nil
+	}
 	if !ValidJSON(body) {
 		return nil, ErrNotJSON
 	}

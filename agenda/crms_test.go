@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/kolibri"
+	"sparki.app/integrations/providers/realworks"
 	"sparki.app/integrations/providers/rest"
 )
 
@@ -50,6 +52,11 @@ var crms = map[string]*crm{
 			strings.HasSuffix(r.URL.Path, "/AgendaItems/Move") || strings.HasSuffix(r.URL.Path, "/AgendaItems/Cancel")
 	}, agenda: func(_ testing.TB, mock http.Handler, s sparki.Settings) agendaOf {
 		return &kolibriAgenda{transport: rest.Local(mock), settings: s}
+	}},
+	"realworks": {provider: realworks.New(), medewerker: "39220044", sends: func(r *http.Request) bool {
+		return strings.Contains(r.URL.Path, "/agenda/") && r.Method != http.MethodGet
+	}, agenda: func(_ testing.TB, mock http.Handler, s sparki.Settings) agendaOf {
+		return &realworksAgenda{transport: rest.Local(mock), settings: s}
 	}},
 }
 
@@ -189,4 +196,86 @@ func (k *kolibriAgenda) move(t testing.TB, id string, start, end time.Time) {
 func (k *kolibriAgenda) cancel(t testing.TB, id string) {
 	t.Helper()
 	k.call(t, http.MethodPost, "AgendaItems/Cancel", `{"id":"`+id+`"}`, nil)
+}
+
+// realworksAgenda looks at the mock Realworks as a person at the office does.
+type realworksAgenda struct {
+	transport http.RoundTripper
+	settings  sparki.Settings
+}
+
+func (r *realworksAgenda) do(t testing.TB, method, path, body string) []byte {
+	t.Helper()
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, r.settings.Text["apiBaseUrl"]+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := r.transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %d %s %v", method, path, resp.StatusCode, content, err)
+	}
+	return content
+}
+
+func (r *realworksAgenda) live(t testing.TB) (items []item) {
+	t.Helper()
+	var rows []struct {
+		Afdeling   string
+		Medewerker int64
+		Deleted    bool
+		Item       struct {
+			ID                                                        int64
+			Status, KorteOmschrijving, ExtraInfo, Begintijd, Eindtijd string
+		}
+		Sent struct{ Agenda struct{ Soort string } }
+	}
+	if err := json.Unmarshal(r.do(t, http.MethodGet, "/admin/agenda", ""), &rows); err != nil {
+		t.Fatal(err)
+	}
+	zone, err := time.LoadLocation("Europe/Amsterdam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(text string) time.Time {
+		when, err := time.ParseInLocation(time.DateTime, text, zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when
+	}
+	for _, row := range rows {
+		_, reference, ours := strings.Cut(row.Item.ExtraInfo, "Sparki: ")
+		if row.Deleted || row.Item.Status == "Geannuleerd" || !ours {
+			continue
+		}
+		target := "afdeling/" + row.Afdeling
+		if row.Sent.Agenda.Soort == "medewerker" {
+			target = "medewerker/" + strconv.FormatInt(row.Medewerker, 10)
+		}
+		items = append(items, item{id: strconv.FormatInt(row.Item.ID, 10), reference: reference, target: target, subject: row.Item.KorteOmschrijving,
+			start: at(row.Item.Begintijd), end: at(row.Item.Eindtijd)})
+	}
+	return items
+}
+
+func (r *realworksAgenda) remove(t testing.TB, id string) {
+	t.Helper()
+	r.do(t, http.MethodPost, "/admin/agenda/"+id, `{"deleted":true}`)
+}
+
+// move and cancel: Realworks tells nobody of a change in its agenda, so nothing is tested with one.
+func (r *realworksAgenda) move(t testing.TB, _ string, _, _ time.Time) {
+	t.Helper()
+	t.Fatal("a mock Realworks cannot move an item by itself")
+}
+
+func (r *realworksAgenda) cancel(t testing.TB, _ string) {
+	t.Helper()
+	t.Fatal("a mock Realworks cannot cancel an item by itself")
 }

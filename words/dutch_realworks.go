@@ -58,7 +58,8 @@ var dutchRealworks = map[string]string{
 	"Realworks's agenda has no item of this appointment":                                                     "de agenda van Realworks heeft geen agendapunt van deze afspraak",
 	"Realworks's agenda has an item that looks like this appointment, but does not show its extra information; ask the office to release (vrijgave) the extra information of agenda items, then try again": "de agenda van Realworks heeft een agendapunt dat op deze afspraak lijkt, maar toont de extra informatie ervan niet; vraag het kantoor om de extra informatie van agendapunten vrij te geven en probeer het dan opnieuw",
 	"Realworks does not tell which afdelingen the office has; fill in the afdeling codes":                                                                                                                  "Realworks meldt niet welke afdelingen het kantoor heeft; vul de afdelingscodes in",
-	"dev mode is off: switch it on in the settings first":                                                                                                                                                  "de ontwikkelmodus staat uit: zet die eerst aan in de instellingen",
+	"%s must be a number": "%s moet een getal zijn",
+	"dev mode is off: switch it on in the settings first": "de ontwikkelmodus staat uit: zet die eerst aan in de instellingen",
 
 	// Why a notification is ignored.
 	"events of the kind %q do not say that an object changed": "gebeurtenissen van het soort %q zeggen niet dat een object is gewijzigd",

@@ -247,3 +247,83 @@ func TestAgendaRoad(t *testing.T) {
 		t.Errorf("a cancelled appointment's item: %+v", item)
 	}
 }
+
+// Somebody moves an item in the CRM: its webhook lets us see it, followers hear of it, and a person says
+// whose word holds. Our own echoes raise nothing.
+func TestAgendaDrift(t *testing.T) {
+	t.Parallel()
+	d := openDiary(t, setup(t), "kolibri")
+	a := d.book(t, d.schedule, "CONFIRMED")
+	created := d.settles(t, a.ID, "SYNCED", "CREATE")
+	s := subscribe(t, d.url, d.token, fmt.Sprintf(`subscription { appointmentChanged(scheduleId: %q) { id startsAt writeBack { state drift } } }`, d.schedule), nil)
+	start := created.StartsAt.Add(4 * time.Hour)
+	status, content := d.kolibri(t, http.MethodPost, "AgendaItems/Move", fmt.Sprintf(`{"id": %q, "startDateTime": %q, "endDateTime": %q}`,
+		*created.WriteBack.ExternalID, start.Format(time.RFC3339), start.Add(time.Hour).Format(time.RFC3339)))
+	if status != http.StatusOK {
+		t.Fatalf("move: %d %s", status, content)
+	}
+	for seen := ""; !strings.Contains(seen, "MOVED_IN_CRM"); {
+		seen = string(s.next(t, "next").payload.Data)
+	}
+	var out struct {
+		ResolveDrift struct {
+			Appointment appointment
+			UserErrors  []userError
+		}
+	}
+	d.query(t, d.token, `mutation ($id: ID!) { resolveDrift(appointmentId: $id, keep: CRM) { appointment { `+appointmentFields+` } userErrors { code } } }`, map[string]any{"id": a.ID}, &out)
+	if got := out.ResolveDrift.Appointment; !got.StartsAt.Equal(start) || got.WriteBack.Drift != "IN_SYNC" {
+		t.Errorf("resolved, it is %+v", got)
+	}
+	if now := d.settles(t, a.ID, "SYNCED", ""); now.WriteBack.Drift != "IN_SYNC" || *now.WriteBack.ExternalID != *created.WriteBack.ExternalID {
+		t.Errorf("it ends as %+v", now)
+	}
+}
+
+// A project whose listing is withdrawn can take its appointments with it.
+func TestReviewCancelsAppointments(t *testing.T) {
+	t.Parallel()
+	d := openDiary(t, setup(t), "kolibri")
+	var project struct {
+		CreateProject struct{ Project struct{ ID string } }
+	}
+	d.query(t, d.token, `mutation { createProject(input: {title: "Lindelaan 14A", appointmentMinutes: 45}) { project { id } } }`, nil, &project)
+	id := project.CreateProject.Project.ID
+	var booked struct {
+		CreateAppointment struct{ Appointment appointment }
+	}
+	d.query(t, d.token, `mutation ($s: ID!, $p: ID!, $at: DateTime!) { createAppointment(input: {scheduleId: $s, projectId: $p, status: CONFIRMED, startsAt: $at,
+		customer: {name: "Noor Beekman"}}) { appointment { `+appointmentFields+` } userErrors { code } } }`,
+		map[string]any{"s": d.schedule, "p": id, "at": tomorrow().Format(time.RFC3339)}, &booked)
+	a := booked.CreateAppointment.Appointment
+	if length := a.EndsAt.Sub(a.StartsAt); length != 45*time.Minute {
+		t.Errorf("it takes %v", length)
+	}
+	created := d.settles(t, a.ID, "SYNCED", "CREATE")
+	if item := d.kolibriItem(t, *created.WriteBack.ExternalID); item.Subject != "Lindelaan 14A – Noor Beekman" {
+		t.Errorf("the item is %+v", item)
+	}
+	upcoming := func() int {
+		var out struct {
+			Node struct{ UpcomingAppointments int }
+		}
+		d.query(t, d.token, `query ($id: ID!) { node(id: $id) { ... on Project { upcomingAppointments } } }`, map[string]any{"id": id}, &out)
+		return out.Node.UpcomingAppointments
+	}
+	if n := upcoming(); n != 1 {
+		t.Errorf("%d upcoming appointments", n)
+	}
+	d.query(t, d.token, `mutation ($id: ID!) { reviewProject(projectId: $id, decision: ARCHIVE, cancelAppointments: true) { project { id } userErrors { code } } }`, map[string]any{"id": id}, &struct{}{})
+	d.settles(t, a.ID, "SYNCED", "CANCEL")
+	if item := d.kolibriItem(t, *created.WriteBack.ExternalID); !item.IsCanceled || upcoming() != 0 {
+		t.Errorf("reviewed, the item is %+v, %d upcoming", item, upcoming())
+	}
+	var refused struct {
+		CreateAppointment struct{ UserErrors []userError }
+	}
+	d.query(t, d.token, `mutation ($s: ID!, $p: ID!, $at: DateTime!) { createAppointment(input: {scheduleId: $s, projectId: $p, status: DRAFT, startsAt: $at,
+		customer: {name: "Noor Beekman"}}) { userErrors { code field } } }`, map[string]any{"s": d.schedule, "p": id, "at": tomorrow().Format(time.RFC3339)}, &refused)
+	if e := refused.CreateAppointment.UserErrors; len(e) != 1 || e[0].Code != "PROJECT_ARCHIVED" || strings.Join(e[0].Field, ".") != "input.projectId" {
+		t.Errorf("an archived project: %+v", e)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"sparki.app/integrations"
@@ -94,6 +95,9 @@ func (a *app) dev(ctx context.Context, call *invocation, dir string, listener ne
 	served, worked := make(chan error, 1), make(chan error, 1)
 	go func() { served <- a.serve(ctx, listener, facts, true); cancel() }()
 	go func() { worked <- a.work(ctx); cancel() }()
+	var showing sync.WaitGroup
+	showing.Go(func() { a.showAgendas(ctx, demo) })
+	defer showing.Wait()
 	demo.print(call, a.config.PublicAPIURL, a.tokens.SignInCode(demo.who), facts)
 	return errors.Join(<-served, <-worked)
 }

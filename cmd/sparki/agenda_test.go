@@ -45,7 +45,7 @@ func openDiary(t *testing.T, b *bundle, provider string) *diary {
 	t.Helper()
 	d := &diary{bundle: b, provider: provider, integration: b.connectMock(t, provider)}
 	d.schedule = d.newSchedule(t, "Bezichtigingen")
-	d.link(t, d.schedule, d.targets(t)[0].ID)
+	d.link(t, d.schedule, d.targets(t)[0])
 	return d
 }
 
@@ -78,8 +78,13 @@ func (d *diary) targets(t *testing.T) (targets []target) {
 	return targets
 }
 
-func (d *diary) link(t *testing.T, schedule, target string) string {
+// link links a schedule, with a medewerker where the agenda names none and its CRM wants one.
+func (d *diary) link(t *testing.T, schedule string, to target) string {
 	t.Helper()
+	var medewerker *string
+	if d.provider == "realworks" && to.MedewerkerID == nil {
+		medewerker = new("39220031")
+	}
 	var out struct {
 		LinkSchedule struct {
 			ScheduleLink *struct{ ID string }
@@ -87,7 +92,7 @@ func (d *diary) link(t *testing.T, schedule, target string) string {
 		}
 	}
 	d.query(t, d.token, `mutation ($s: ID!, $t: ID!, $m: String) { linkSchedule(input: {scheduleId: $s, agendaTargetId: $t, medewerkerId: $m}) {
-		scheduleLink { id } schedule { id link { id } } userErrors { code message field } } }`, map[string]any{"s": schedule, "t": target, "m": nil}, &out)
+		scheduleLink { id } schedule { id link { id } } userErrors { code message field } } }`, map[string]any{"s": schedule, "t": to.ID, "m": medewerker}, &out)
 	if out.LinkSchedule.ScheduleLink == nil {
 		t.Fatalf("link: %+v", out.LinkSchedule.UserErrors)
 	}
@@ -214,27 +219,91 @@ func (d *diary) kolibri(t *testing.T, method, path, body string) (int, []byte) {
 	return do(t, req)
 }
 
+// diaryItem is an item in a mock CRM's agenda.
+type diaryItem struct {
+	subject, description string
+	start                time.Time
+	cancelled            bool
+}
+
+// item reads an item straight from the mock CRM.
+func (d *diary) item(t *testing.T, id string) diaryItem {
+	t.Helper()
+	if d.provider == "realworks" {
+		return d.realworksItem(t, id)
+	}
+	found := d.kolibriItem(t, id)
+	start, err := time.Parse(time.RFC3339, found.StartDateTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return diaryItem{found.Subject, found.Description, start, found.IsCanceled}
+}
+
+// realworksItem reads an item as a person at the office sees it.
+func (d *diary) realworksItem(t *testing.T, id string) diaryItem {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.url+"/mock/realworks/"+d.integration+"/admin/agenda", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, content := do(t, req)
+	var rows []struct {
+		Item struct {
+			ID                                              json.Number
+			Status, KorteOmschrijving, ExtraInfo, Begintijd string
+		}
+	}
+	if err := json.Unmarshal(content, &rows); err != nil || status != http.StatusOK {
+		t.Fatalf("read the agenda: %d %s", status, content)
+	}
+	zone, err := time.LoadLocation("Europe/Amsterdam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		if row.Item.ID.String() != id {
+			continue
+		}
+		start, err := time.ParseInLocation(time.DateTime, row.Item.Begintijd, zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return diaryItem{row.Item.KorteOmschrijving, row.Item.ExtraInfo, start, row.Item.Status == "Geannuleerd"}
+	}
+	t.Fatalf("no item %s", id)
+	return diaryItem{}
+}
+
 // A confirmed appointment appears in the CRM's agenda, follows every change, and disappears when cancelled.
 func TestAgendaRoad(t *testing.T) {
 	t.Parallel()
-	d := openDiary(t, setup(t), "kolibri")
+	for _, k := range kinds {
+		t.Run(k.key, func(t *testing.T) {
+			t.Parallel()
+			agendaRoad(t, openDiary(t, setup(t), k.key))
+		})
+	}
+}
 
+func agendaRoad(t *testing.T, d *diary) {
+	t.Helper()
 	a := d.book(t, d.schedule, "PENDING")
 	if a.WriteBack.State != "NOT_NEEDED" || a.WriteBack.ExternalID != nil {
 		t.Errorf("a pending appointment: %+v", a.WriteBack)
 	}
 	d.change(t, a.ID, "status: CONFIRMED")
 	created := d.settles(t, a.ID, "SYNCED", "CREATE")
-	item := d.kolibriItem(t, *created.WriteBack.ExternalID)
-	if !strings.Contains(item.Description, "Sparki: "+a.ID) || item.Subject != "Bezichtigingen – Noor Beekman" || item.IsCanceled {
+	item := d.item(t, *created.WriteBack.ExternalID)
+	if !strings.Contains(item.description, "Sparki: "+a.ID) || item.subject != "Bezichtigingen – Noor Beekman" || item.cancelled {
 		t.Errorf("the item is %+v", item)
 	}
 
 	later := created.StartsAt.Add(3 * time.Hour)
 	d.change(t, a.ID, fmt.Sprintf(`startsAt: %q`, later.Format(time.RFC3339)))
 	moved := d.settles(t, a.ID, "SYNCED", "UPDATE")
-	item = d.kolibriItem(t, *moved.WriteBack.ExternalID)
-	if at, err := time.Parse(time.RFC3339, item.StartDateTime); err != nil || !at.Equal(later) || *moved.WriteBack.ExternalID != *created.WriteBack.ExternalID {
+	item = d.item(t, *moved.WriteBack.ExternalID)
+	if !item.start.Equal(later) || *moved.WriteBack.ExternalID != *created.WriteBack.ExternalID {
 		t.Errorf("moved to %s: %+v", later, item)
 	}
 
@@ -243,7 +312,7 @@ func TestAgendaRoad(t *testing.T) {
 	}
 	d.query(t, d.token, `mutation ($id: ID!) { cancelAppointment(appointmentId: $id) { appointment { id } userErrors { code } } }`, map[string]any{"id": a.ID}, &out)
 	d.settles(t, a.ID, "SYNCED", "CANCEL")
-	if item = d.kolibriItem(t, *created.WriteBack.ExternalID); !item.IsCanceled {
+	if item = d.item(t, *created.WriteBack.ExternalID); !item.cancelled {
 		t.Errorf("a cancelled appointment's item: %+v", item)
 	}
 }

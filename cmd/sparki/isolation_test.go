@@ -67,7 +67,7 @@ func newNeighbours(t *testing.T) *neighbours {
 		})
 		diary := &diary{bundle: side, integration: integration}
 		diary.schedule = diary.newSchedule(t, "Bezichtigingen")
-		diary.link(t, diary.schedule, diary.targets(t)[0].ID)
+		diary.link(t, diary.schedule, diary.targets(t)[0])
 		diary.book(t, diary.schedule, "CONFIRMED")
 		h := &hook{bundle: side, office: o, integration: integration, secret: o.secret(t)}
 		side.imported(t, lindelaan)

@@ -42,12 +42,36 @@ func (villa) Connect(s sparki.Settings, transport http.RoundTripper) (providers.
 	if s.Text["url"] == "" {
 		return nil, sparki.Errorf(sparki.Misconfigured, "URL is needed")
 	}
-	return villaLine{&rest.Client{Name: "Villa", Base: s.Text["url"], Transport: transport}}, nil
+	return villaLine{api: &rest.Client{Name: "Villa", Base: s.Text["url"], Transport: transport}}, nil
 }
 
 func (villa) Mock(o providers.MockOptions) providers.Mock { return villaMock{o} }
 
-type villaLine struct{ api *rest.Client }
+type villaLine struct {
+	noAgenda
+	api *rest.Client
+}
+
+// noAgenda is the agenda of a CRM that has none.
+type noAgenda struct{}
+
+var errNoAgenda = sparki.Errorf(sparki.Conflict, "Villa has no agenda")
+
+func (noAgenda) Targets(context.Context) ([]sparki.AgendaTarget, error) { return nil, nil }
+
+func (noAgenda) Put(context.Context, string, sparki.AgendaEntry) (string, error) {
+	return "", errNoAgenda
+}
+
+func (noAgenda) Cancel(context.Context, string, sparki.AgendaEntry) error { return errNoAgenda }
+
+func (noAgenda) Find(context.Context, sparki.AgendaEntry) (string, error) { return "", errNoAgenda }
+
+func (noAgenda) Read(context.Context, string, sparki.AgendaEntry) (*sparki.AgendaItem, error) {
+	return nil, errNoAgenda
+}
+
+func (noAgenda) TestTarget() (sparki.EntryTarget, error) { return sparki.EntryTarget{}, errNoAgenda }
 
 func (c villaLine) Check(ctx context.Context) error {
 	_, err := c.Listing(ctx, sparki.Ref{Type: "villa", ID: "1"})

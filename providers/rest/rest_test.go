@@ -105,6 +105,26 @@ func TestRawQueryIsSentAsItIs(t *testing.T) {
 	}
 }
 
+// An answer without a body is one only where the call says so; what is no JSON never is.
+func TestAnswerMayBeEmpty(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		body       string
+		mayBeEmpty bool
+		kind       sparki.Kind
+	}{{"", true, ""}, {" \r\n", true, ""}, {"{}", true, ""}, {"<html>", true, sparki.Unavailable}, {"", false, sparki.Unavailable}} {
+		c := client(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "/things/7")
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = io.WriteString(w, test.body)
+		})
+		answer, err := c.Answer(t.Context(), rest.Call{Method: http.MethodPost, Path: "/things", MayBeEmpty: test.mayBeEmpty})
+		if sparki.KindOf(err) != test.kind || err == nil && (answer.Location != "/things/7" || string(answer.Body) != strings.TrimSpace(test.body)) {
+			t.Errorf("%q, %v: %+v, %v", test.body, test.mayBeEmpty, answer, err)
+		}
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	kinds := map[int]sparki.Kind{

@@ -137,7 +137,7 @@ func (s *Service) newLink(schedule *sparki.Schedule, target *sparki.AgendaTarget
 		return nil, err
 	}
 	medewerker := target.MedewerkerID
-	if medewerker == nil && given != nil {
+	if medewerker == nil && given != nil && info.NeedsMedewerker {
 		if id := oneLine(*given); id != "" {
 			medewerker = &id
 		}

@@ -145,15 +145,14 @@ func (tx *Tx) ScheduleOfTarget(ctx context.Context, integration uuid.UUID, exter
 		where l.portal_id = $1 and l.integration_id = $2 and t.external_id = $3 order by l.id limit 1`, tx.portal, integration, externalID)
 }
 
-// PutLink links a schedule, instead of what it was linked with before.
+// PutLink links a schedule, instead of what it was linked with before: it stays one link, with its id.
 func (tx *Tx) PutLink(ctx context.Context, l *sparki.ScheduleLink) error {
-	if err := tx.DropLink(ctx, l.ScheduleID); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `
+	return tx.QueryRow(ctx, `
 		insert into schedule_links (portal_id, id, integration_id, schedule_id, target_id, afdeling_code, medewerker_id)
-		values ($1, $2, $3, $4, $5, $6, $7)`, tx.portal, l.ID, l.IntegrationID, l.ScheduleID, l.TargetID, l.AfdelingCode, l.MedewerkerID)
-	return err
+		values ($1, $2, $3, $4, $5, $6, $7)
+		on conflict (portal_id, schedule_id) do update set integration_id = excluded.integration_id, target_id = excluded.target_id,
+			afdeling_code = excluded.afdeling_code, medewerker_id = excluded.medewerker_id, created_at = excluded.created_at
+		returning id`, tx.portal, l.ID, l.IntegrationID, l.ScheduleID, l.TargetID, l.AfdelingCode, l.MedewerkerID).Scan(&l.ID)
 }
 
 // DropLink ends a schedule's link.

@@ -49,6 +49,32 @@ func openDiary(t *testing.T, b *bundle, provider string) *diary {
 	return d
 }
 
+// keepDiary switches the agenda of a connected office on, and gives the portal one object of each kind
+// that belongs to agendas. project may be "".
+func (b *bundle) keepDiary(t *testing.T, integration, project string) *diary {
+	t.Helper()
+	b.save(t, map[string]any{}, func(input map[string]any) {
+		input["domains"] = map[string]any{"listings": true, "agenda": true, "outbound": true}
+	})
+	d := &diary{bundle: b, integration: integration}
+	d.schedule = d.newSchedule(t, "Bezichtigingen")
+	d.link(t, d.schedule, d.targets(t)[0])
+	a := d.book(t, d.schedule, "CONFIRMED")
+	if project != "" {
+		id, err := sparki.ProjectNode.Parse(project)
+		if err != nil {
+			t.Fatal(err)
+		}
+		appointment, err := sparki.AppointmentNode.Parse(a.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.exec(t, `update appointments set project_id = $1 where id = $2`, id, appointment)
+	}
+	d.settles(t, a.ID, "SYNCED", "")
+	return d
+}
+
 func (d *diary) newSchedule(t *testing.T, name string) string {
 	t.Helper()
 	var out struct {

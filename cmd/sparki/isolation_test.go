@@ -62,15 +62,8 @@ func newNeighbours(t *testing.T) *neighbours {
 	mine := openOffice(t)
 	for side, o := range map[*bundle]*office{b: mine, &next: n.office} {
 		integration := side.connect(t, o)
-		side.save(t, map[string]any{}, func(input map[string]any) {
-			input["domains"] = map[string]any{"listings": true, "agenda": true, "outbound": true}
-		})
-		diary := &diary{bundle: side, integration: integration}
-		diary.schedule = diary.newSchedule(t, "Bezichtigingen")
-		diary.link(t, diary.schedule, diary.targets(t)[0])
-		diary.book(t, diary.schedule, "CONFIRMED")
 		h := &hook{bundle: side, office: o, integration: integration, secret: o.secret(t)}
-		side.imported(t, lindelaan)
+		side.keepDiary(t, integration, side.imported(t, lindelaan).ID)
 		o.change(t, lindelaan, `{"price": 498000}`) // so that it has a history
 		h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan))))
 	}

@@ -94,7 +94,7 @@ func TestSpoiledArguments(t *testing.T) {
 	t.Parallel()
 	h, w := newHook(t, func(c *config) { c.MediaURL = "" }), newWriter(t)
 	h.exec(t, `update integrations set incremental_due_at = 'infinity', full_due_at = 'infinity'`)
-	h.imported(t, lindelaan)
+	h.keepDiary(t, h.integration, h.imported(t, lindelaan).ID)
 	h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan))))
 	n := &neighbours{bundle: h.bundle, own: h.oneOfEach(t, w)}
 	before := h.quiet(t)

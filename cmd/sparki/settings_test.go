@@ -420,7 +420,7 @@ func TestSecretsStayHidden(t *testing.T) {
 	ask(saveDocument, map[string]any{"input": input})
 	h.waitForSync(t, h.integration)
 	h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan)))) // still the previous secret
-	h.imported(t, lindelaan)
+	h.keepDiary(t, h.integration, h.imported(t, lindelaan).ID)
 	for _, f := range []string{"raw", "syncError", "inactiveReason"} {
 		ask(`{ syncedItems(first: 100, filter: {search: "`+lindelaan+`"}) { nodes { `+f+` } } }`, nil)
 	}

@@ -158,7 +158,8 @@ func (b *bundle) close(t *testing.T, schedule *sparki.Schedule, open map[sparki.
 	}
 	i := *b.integration
 	i.Enabled, i.Domains = open[sparki.ReasonDisabled], sparki.Domains{Agenda: open[sparki.ReasonAgendaOff], Outbound: open[sparki.ReasonOutbound]}
-	b.integration, b.incomplete = &i, !open[sparki.ReasonSettings]
+	b.integration = &i
+	b.incomplete.Store(!open[sparki.ReasonSettings])
 	b.save(t)
 	if len(links) == 0 && open[sparki.ReasonNotLinked] {
 		b.link(t, schedule, 0)

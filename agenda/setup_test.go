@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ type bundle struct {
 	portal      *sparki.Portal
 	who         *sparki.Principal
 	integration *sparki.Integration
-	incomplete  bool // a setting is missing
+	incomplete  atomic.Bool // a setting is missing
 	targets     []*sparki.AgendaTarget
 }
 
@@ -56,7 +57,7 @@ func newBundle(t testing.TB, d *db.DB, c *crm) *bundle {
 	b.Service = New(Service{
 		DB: d, Signals: silent{}, Log: slog.New(slog.DiscardHandler), Settle: time.Nanosecond,
 		Connect: func(context.Context, *sparki.Integration) (providers.Agenda, error) {
-			if b.incomplete {
+			if b.incomplete.Load() {
 				return nil, sparki.Errorf(sparki.Misconfigured, "a setting is missing")
 			}
 			return conn.(providers.Agenda), nil

@@ -155,7 +155,7 @@ func (r *road) arrived(t *testing.T) bool {
 func (r *road) settled(t *testing.T) {
 	t.Helper()
 	r.change(t, len(r.objects)) // each once more, so that every object has changed
-	within(t, 2*time.Minute, "the backlog to drain", func() bool {
+	within(t, 5*time.Minute, "the backlog to drain", func() bool {
 		return r.count(t, `deliveries where outcome = 'PENDING'`) == 0 && r.count(t, `fetches`) == 0 &&
 			r.count(t, `messages`) >= r.sent && r.arrived(t)
 	})

@@ -54,7 +54,7 @@ func (s *subscriber) arrived(e *event, end *ending) {
 }
 
 // patience is how long a subscriber waits for what must come.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // await waits until ready holds, and says whether it did in time. ready is called under the lock.
 func (s *subscriber) await(within time.Duration, ready func() bool) bool {

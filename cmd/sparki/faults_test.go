@@ -303,6 +303,8 @@ func testStoppedUnderLoad(t *testing.T, p *program) {
 				switch err := r.viewer(t, client); {
 				case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET): // it waited to be taken
 					return
+				case errors.Is(err, io.EOF) && errors.Is(r.viewer(t, client), syscall.ECONNREFUSED): // it came at the very end
+					return
 				case err != nil:
 					failed <- err
 					return

@@ -72,6 +72,7 @@ type download struct {
 }
 
 func newDownload(log *slog.Logger) download {
+	// npm's own default, the public registry, for a machine that has neither Postgres nor npm's settings.
 	registry := cmp.Or(os.Getenv("NPM_CONFIG_REGISTRY"), os.Getenv("npm_config_registry"), "https://registry.npmjs.org")
 	return download{
 		registry: strings.TrimRight(registry, "/"),

@@ -142,7 +142,7 @@ func TestSpoiledArguments(t *testing.T) {
 // at once, and nothing written.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	h := newHook(t)
+	h := newHook(t, func(c *config) { c.MediaURL = "" }) // copying writes in its own time
 	h.exec(t, `update integrations set incremental_due_at = 'infinity', full_due_at = 'infinity'`)
 	linked := h.imported(t, lindelaan).ID
 	var made struct{ CreateProject struct{ Project project } }

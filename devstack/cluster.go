@@ -34,7 +34,7 @@ type cluster struct {
 
 // ephemeralSettings lose data when the machine crashes and nothing when only the server does.
 var ephemeralSettings = []string{
-	"fsync=off", "synchronous_commit=off", "full_page_writes=off",
+	"fsync=off", "full_page_writes=off",
 	"max_connections=300",             // every test package has its pools
 	"dynamic_shared_memory_type=mmap", // in the data directory, so nothing stays in /dev/shm after a kill -9
 }

@@ -54,7 +54,7 @@ type neighbours struct {
 
 func newNeighbours(t *testing.T) *neighbours {
 	t.Helper()
-	b := setup(t)
+	b := setup(t, func(c *config) { c.MediaURL = "" }) // copying writes in its own time
 	next := *b
 	next.portal = dbtest.Portal(t, b.db, all.Keys()...)
 	next.token = b.newToken(t, next.portal, sparki.Permissions...)
@@ -161,21 +161,22 @@ func (n *neighbours) silent(t *testing.T, what, answer string) {
 	}
 }
 
-// checksum sums everything that is stored of a portal.
+// checksum sums everything that is stored of a portal, by table.
 func (b *bundle) checksum(t *testing.T, portal uuid.UUID) map[string]string {
 	t.Helper()
 	sums := map[string]string{}
 	b.superuser(t, func(ctx context.Context, c *pgx.Conn) error {
-		rows, _ := c.Query(ctx, `select relname from pg_class r where relkind = 'r' and relnamespace = 'public'::regnamespace
-			and exists (select from pg_attribute a where a.attrelid = r.oid and a.attname = 'portal_id')`)
-		tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		for _, table := range tables {
-			var sum string
-			if err := c.QueryRow(ctx, `select count(*) || ' ' || coalesce(md5(string_agg(t::text, '' order by t::text)), '') from `+table+` t where portal_id = $1`, portal).Scan(&sum); err != nil {
-				return err
-			}
-			sums[table] = sum
+		var all string
+		if err := c.QueryRow(ctx, `
+			select string_agg(format('select %L, count(*) || '' '' || coalesce(md5(string_agg(t::text, '''' order by t::text)), '''') from %I t where portal_id = $1',
+				relname, relname), ' union all ')
+			from pg_class r where relkind = 'r' and relnamespace = 'public'::regnamespace
+			and exists (select from pg_attribute a where a.attrelid = r.oid and a.attname = 'portal_id')`).Scan(&all); err != nil {
+			return err
 		}
+		rows, _ := c.Query(ctx, all, portal)
+		var table, sum string
+		_, err := pgx.ForEachRow(rows, []any{&table, &sum}, func() error { sums[table] = sum; return nil })
 		return err
 	})
 	return sums

@@ -19,6 +19,20 @@ const (
 	SaleOrRent TransactionType = "SALE_OR_RENT"
 )
 
+// Offered is what is offered; nil for neither.
+func Offered(sale, rent bool) *TransactionType {
+	switch {
+	case sale && rent:
+		return new(SaleOrRent)
+	case sale:
+		return new(Sale)
+	case rent:
+		return new(Rent)
+	default:
+		return nil
+	}
+}
+
 // ProjectStatus is where the offer stands, in Sparki's words.
 type ProjectStatus string
 

@@ -64,6 +64,15 @@ func digits(s string) string {
 	return b.String()
 }
 
+// Size is a surface or a volume of a property, in m² or m³; "" for what is none: less than it could
+// be shown with, or so much that somebody mistyped.
+func Size(n float64) string {
+	if n < 0.01 || n > 100_000_000 {
+		return ""
+	}
+	return Number(n)
+}
+
 // Units.
 const (
 	SquareMetres = "m²"

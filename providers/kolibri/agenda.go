@@ -15,7 +15,9 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/providers/dutch"
 	"sparki.app/integrations/providers/rest"
+	"sparki.app/integrations/providers/wire"
 )
 
 // The operations on the agenda (contract §5.1, §5.4, §6).
@@ -84,9 +86,9 @@ func (c *conn) Targets(ctx context.Context) ([]sparki.AgendaTarget, error) {
 	err := c.pages(ctx, searchRelations, maxRelations, func(skip int) any {
 		return relationsRequest{listRequest: listRequest{skip, pageSize, "Ascending", "DisplayName", "ActiveOrInactive"}, Types: []string{"Employee"}, BackOffice: len(c.account.employeeIDs) > 0}
 	}, func(row gjson.Result) bool {
-		if id := guid(text(row.Get("id"))); id != "" && c.account.allows(id, row.Get("linkedOffices")) {
+		if id := guid(wire.Text(row.Get("id"))); id != "" && c.account.allows(id, row.Get("linkedOffices")) {
 			targets = append(targets, sparki.AgendaTarget{
-				ExternalID: id, Name: cmp.Or(rest.OneLine(text(row.Get("displayName")), 200), id), Kind: sparki.TargetPerson,
+				ExternalID: id, Name: cmp.Or(rest.OneLine(wire.Text(row.Get("displayName")), 200), id), Kind: sparki.TargetPerson,
 				Available: row.Get("isActive").Bool(),
 			})
 		}
@@ -101,7 +103,7 @@ func (a *account) allows(employee string, offices gjson.Result) bool {
 		return slices.Contains(a.employeeIDs, employee)
 	}
 	return len(a.officeIDs) == 0 || slices.ContainsFunc(offices.Array(), func(o gjson.Result) bool {
-		return slices.Contains(a.officeIDs, guid(text(o.Get("id"))))
+		return slices.Contains(a.officeIDs, guid(wire.Text(o.Get("id"))))
 	})
 }
 
@@ -115,7 +117,7 @@ func (i agendaItem) set(key string, value any) {
 	i[key], _ = json.Marshal(value) // texts, times and ids
 }
 
-func (i agendaItem) id() string { return guid(text(i.get("id"))) }
+func (i agendaItem) id() string { return guid(wire.Text(i.get("id"))) }
 
 // link is a reference to an entity (contract §2).
 type link struct {
@@ -276,7 +278,7 @@ func (i agendaItem) fill(e *sparki.AgendaEntry) {
 // says says whether an item says what an entry says, but for the time and the person.
 func (i agendaItem) says(e *sparki.AgendaEntry) bool {
 	return !i.get("isCanceled").Bool() && !i.get("allDayEvent").Bool() &&
-		text(i.get("subject")) == subject(e) && text(i.get("description")) == clean(description(e)) && text(i.get("location")) == e.Location &&
+		wire.Text(i.get("subject")) == subject(e) && wire.Text(i.get("description")) == wire.Clean(description(e)) && wire.Text(i.get("location")) == e.Location &&
 		slices.Equal(i.ids("linkedAssignments"), idsOf(assignmentLinks(e)))
 }
 
@@ -289,7 +291,7 @@ func (i agendaItem) at(e *sparki.AgendaEntry) bool {
 func (i agendaItem) ids(key string) []string {
 	ids := []string{}
 	i.get(key).ForEach(func(_, v gjson.Result) bool {
-		ids = append(ids, guid(text(v.Get("id"))))
+		ids = append(ids, guid(wire.Text(v.Get("id"))))
 		return true
 	})
 	return ids
@@ -333,7 +335,7 @@ func (i agendaItem) read(remoteID string, e *sparki.AgendaEntry) *sparki.AgendaI
 
 // agendaTime reads a time of an item; without a zone it is the office's (contract §2). Zero for none.
 func agendaTime(v gjson.Result) time.Time {
-	at, _ := momentIn(v, amsterdam)
+	at, _ := wire.Moment(v, dutch.Time)
 	return at
 }
 
@@ -353,10 +355,10 @@ func (c *conn) Find(ctx context.Context, e sparki.AgendaEntry) (string, error) {
 		return agendaRequest{listRequest: listRequest{skip, pageSize, "Ascending", "StartDateTime", "ActiveOrInactive"},
 			Employees: []string{e.Target.ExternalID}, Min: stamp(e.Start.Add(-around)), Max: stamp(e.End.Add(around))}
 	}, func(row gjson.Result) bool {
-		id := guid(text(row.Get("id")))
+		id := guid(wire.Text(row.Get("id")))
 		switch {
 		case id == "" || row.Get("accessDeniedForCurrentUser").Bool() || row.Get("isCanceled").Bool():
-		case agendaTime(row.Get("startDateTime")).Equal(e.Start) && text(row.Get("subject")) == subject(&e):
+		case agendaTime(row.Get("startDateTime")).Equal(e.Start) && wire.Text(row.Get("subject")) == subject(&e):
 			likely = append(likely, id)
 		default:
 			others = append(others, id)
@@ -374,7 +376,7 @@ func (c *conn) Find(ctx context.Context, e sparki.AgendaEntry) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		lines := strings.Split(text(item.get("description")), "\n")
+		lines := strings.Split(wire.Text(item.get("description")), "\n")
 		if slices.Contains(lines, sparki.ReferenceLine(e.Reference)) && !item.get("isCanceled").Bool() {
 			return id, nil
 		}
@@ -409,7 +411,7 @@ func (c *conn) viewing(ctx context.Context) (string, error) {
 	err := c.pages(ctx, searchCategories, maxRelations, func(skip int) any {
 		return categoriesRequest{listRequest: listRequest{skip, pageSize, "Ascending", "DisplayName", "ActiveOnly"}}
 	}, func(row gjson.Result) bool {
-		kind, id := text(row.Get("categoryType")), guid(text(row.Get("id")))
+		kind, id := wire.Text(row.Get("categoryType")), guid(wire.Text(row.Get("id")))
 		if first[kind] == "" {
 			first[kind] = id
 		}

@@ -8,8 +8,10 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/dutch"
 	"sparki.app/integrations/providers/memstore"
 	"sparki.app/integrations/providers/providertest"
+	"sparki.app/integrations/providers/wire"
 )
 
 func agendaMock(t *testing.T) (http.Handler, sparki.Settings) {
@@ -96,7 +98,7 @@ func TestPutKeepsWhatItDoesNotKnow(t *testing.T) {
 	c := line2.(*conn)
 	e := sparki.AgendaEntry{Reference: "appointment_1", Subject: strings.Repeat("é", 300), Target: sparki.EntryTarget{ExternalID: mockSanneID},
 		Object: &sparki.EntryObject{SourceType: "object-assignment", ExternalID: mockLindelaan},
-		Start:  time.Date(2027, 4, 2, 14, 0, 0, 0, amsterdam), End: time.Date(2027, 4, 2, 14, 30, 0, 0, amsterdam)}
+		Start:  time.Date(2027, 4, 2, 14, 0, 0, 0, dutch.Time), End: time.Date(2027, 4, 2, 14, 30, 0, 0, dutch.Time)}
 	id, err := c.Put(t.Context(), "", e)
 	if err != nil {
 		t.Fatal(err)
@@ -105,10 +107,10 @@ func TestPutKeepsWhatItDoesNotKnow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len([]rune(text(item.get("subject")))); n != maxSubject {
+	if n := len([]rune(wire.Text(item.get("subject")))); n != maxSubject {
 		t.Errorf("the subject has %d characters", n)
 	}
-	if category := guid(text(item.get("linkedAgendaItemCategory").Get("id"))); category != mockViewingID {
+	if category := guid(wire.Text(item.get("linkedAgendaItemCategory").Get("id"))); category != mockViewingID {
 		t.Errorf("the category is %s", category)
 	}
 	if got := item.ids("linkedAssignments"); len(got) != 1 || got[0] != mockLindelaan || len(item.ids("linkedRelations")) != 0 || !item.get("isConfirmed").Bool() {
@@ -131,7 +133,7 @@ func TestPutKeepsWhatItDoesNotKnow(t *testing.T) {
 	if got := strings.Join(paths, " "); got != "/Move /AgendaItems" {
 		t.Errorf("calls: %s", got)
 	}
-	if item, err = c.readItem(t.Context(), id); err != nil || text(item.get("priority")) != "High" || !item.get("isPrivate").Bool() || item.ids("linkedEmployees")[0] != mockMaritID {
+	if item, err = c.readItem(t.Context(), id); err != nil || wire.Text(item.get("priority")) != "High" || !item.get("isPrivate").Bool() || item.ids("linkedEmployees")[0] != mockMaritID {
 		t.Errorf("the item is %s, %v", item, err)
 	}
 }

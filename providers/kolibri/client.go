@@ -15,6 +15,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers/rest"
+	"sparki.app/integrations/providers/wire"
 )
 
 // conn is the line to one agency's Kolibri.
@@ -73,12 +74,12 @@ type results struct {
 // resultsFrom reads a search answer in one pass: a page of the list has 300 kB.
 func resultsFrom(answer gjson.Result) results {
 	found := results{total: -1}
-	each(answer, func(key string, v gjson.Result) {
+	wire.Each(answer, func(key string, v gjson.Result) {
 		switch key {
 		case "results":
 			found.rows = v
 		case "totalResults":
-			if total, known := number(v); known {
+			if total, known := wire.Number(v); known {
 				found.total = total
 			}
 		}
@@ -147,9 +148,9 @@ func explain(status int, body []byte) rest.Refusal {
 		return rest.Refusal{}
 	}
 	said := gjson.ParseBytes(body)
-	r := rest.Refusal{Code: text(said.Get("errorCode")), Words: text(said.Get("message"))}
+	r := rest.Refusal{Code: wire.Text(said.Get("errorCode")), Words: wire.Text(said.Get("message"))}
 	said.Get("brokenBusinessRules").ForEach(func(_, rule gjson.Result) bool {
-		r.Words += " " + text(rule)
+		r.Words += " " + wire.Text(rule)
 		return len(r.Words) < 4096
 	})
 	switch {
@@ -315,7 +316,7 @@ func (t *tokens) signIn(ctx context.Context) (token sparki.Secret, lifetime time
 		return "", 0, sparki.Errorf(sparki.Unavailable, "%s sent no access token; if this goes on, check the token URL", t.identity.Name)
 	}
 	lifetime = defaultLifetime
-	if seconds, ok := number(said.Get("expires_in")); ok && seconds > 0 {
+	if seconds, ok := wire.Number(said.Get("expires_in")); ok && seconds > 0 {
 		lifetime = time.Duration(min(seconds, maxLifetime.Seconds())) * time.Second
 	}
 	return token, lifetime, nil
@@ -326,7 +327,7 @@ func explainSignIn(status int, body []byte) rest.Refusal {
 	if !rest.ValidJSON(body) || status >= 500 || status == http.StatusTooManyRequests {
 		return rest.Refusal{}
 	}
-	r := rest.Refusal{Code: text(gjson.GetBytes(body, "error"))}
+	r := rest.Refusal{Code: wire.Text(gjson.GetBytes(body, "error"))}
 	switch r.Code {
 	case "invalid_client", "invalid_grant", "unauthorized_client":
 		r.Kind = sparki.Unauthorized
@@ -390,7 +391,7 @@ func (c *conn) checkConsent(ctx context.Context) error {
 		rows, consented := 0, false
 		found.rows.ForEach(func(_, agency gjson.Result) bool {
 			rows++
-			consented = guid(text(agency.Get("id"))) == c.account.agencyID
+			consented = guid(wire.Text(agency.Get("id"))) == c.account.agencyID
 			return !consented
 		})
 		if consented {

@@ -9,7 +9,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
-	"sparki.app/integrations/providers/rest"
+	"sparki.app/integrations/providers/dutch"
+	"sparki.app/integrations/providers/wire"
 )
 
 // readFields are the fields of an assignment that are looked at, of some 370 (contract §3.4, §4).
@@ -63,11 +64,11 @@ var assignments = sync.Pool{New: func() any { return make(assignment, len(readFi
 // something in them. Whoever is done with it may release it.
 func assignmentFrom(entity gjson.Result) (a assignment, unused []string) {
 	a = assignments.Get().(assignment)
-	each(entity, func(key string, v gjson.Result) {
+	wire.Each(entity, func(key string, v gjson.Result) {
 		switch {
 		case readFields[key]:
 			a[key] = v
-		case !isEmpty(v) && len(key) <= maxName:
+		case !wire.IsEmpty(v) && len(key) <= maxName:
 			unused = append(unused, strings.Clone(key))
 		}
 	})
@@ -78,15 +79,6 @@ func assignmentFrom(entity gjson.Result) (a assignment, unused []string) {
 func (a assignment) release() {
 	clear(a)
 	assignments.Put(a)
-}
-
-// isEmpty says whether a field says nothing: null, false, 0, "", [] or {}.
-func isEmpty(v gjson.Result) bool {
-	switch v.Raw {
-	case "", "null", "false", "0", "0.0", `""`, "[]", "{}":
-		return true
-	}
-	return false
 }
 
 // first is the first of some fields that is there and not null: what differs in name only.
@@ -100,27 +92,27 @@ func (a assignment) first(names ...string) gjson.Result {
 }
 
 func (a assignment) status() string {
-	return text(a.first("availabilityStatus", "calculatedAvailabilityStatus")) // contract §3.5
+	return wire.Text(a.first("availabilityStatus", "calculatedAvailabilityStatus")) // contract §3.5
 }
 
 // isSecret says whether the object is not for everybody (contract §3.4).
 func (a assignment) isSecret() bool {
-	level := text(a["confidentialityLevel"])
+	level := wire.Text(a["confidentialityLevel"])
 	return a["isConfidential"].Bool() || a["isPrivate"].Bool() || level != "" && level != "Public"
 }
 
 func (a assignment) office() string {
-	if id := guid(text(a["linkedOffice"].Get("id"))); id != "" {
+	if id := guid(wire.Text(a["linkedOffice"].Get("id"))); id != "" {
 		return id
 	}
-	return guid(text(a["officeID"]))
+	return guid(wire.Text(a["officeID"]))
 }
 
 // employees are the ids of the people in charge: one on objects and types, several on projects.
 func (a assignment) employees() []string {
 	var ids []string
 	add := func(_, employee gjson.Result) bool {
-		if id := guid(text(employee.Get("id"))); id != "" && !slices.Contains(ids, id) {
+		if id := guid(wire.Text(employee.Get("id"))); id != "" && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 		return true
@@ -134,39 +126,14 @@ func (a assignment) employees() []string {
 type conversion struct {
 	assignment
 	kind *assignmentKind
-	// unknown collects enum values that no table knows, as "field=value".
-	unknown []string
-}
-
-const maxUnknown = 50 // enough to see what is new
-
-// note counts a value that no table knows.
-func (c *conversion) note(field, value string) {
-	if entry := field + "=" + rest.OneLine(value, 64); len(c.unknown) < maxUnknown && !slices.Contains(c.unknown, entry) {
-		c.unknown = append(c.unknown, entry)
-	}
-}
-
-// known looks an enum value up in a table. "" and false stand for no value as well as for an
-// unknown one, which is counted.
-func known[T any](c *conversion, field string, v gjson.Result, table map[string]T) (T, bool) {
-	var none T
-	value := text(v)
-	if value == "" {
-		return none, false
-	}
-	found, ok := table[value]
-	if !ok {
-		c.note(field, value)
-	}
-	return found, ok
+	gaps wire.Gaps
 }
 
 func (c *conversion) listing() *sparki.Listing {
 	place := c.place()
 	l := &sparki.Listing{
-		Description:     optional(translated(c.assignment["description"])),
-		LongDescription: optional(c.longText()),
+		Description:     wire.Optional(translated(c.assignment["description"])),
+		LongDescription: wire.Optional(c.longText()),
 		Price:           c.price(),
 		TransactionType: c.transactionType(),
 		Status:          c.projectStatus(),
@@ -179,47 +146,33 @@ func (c *conversion) listing() *sparki.Listing {
 		OtherMedia: media(films, c.assignment["videos"], c.assignment["thirdPartyMedia"],
 			publicBrochures(c.assignment["brochures"])),
 	}
-	headline := rest.OneLine(translated(c.assignment["titleText"]), maxLine)
+	headline := wire.OneLine(translated(c.assignment["titleText"]))
 	l.Title = c.title(headline, place)
 	if l.LongDescription != nil {
-		l.LongDescriptionHeading = optional(headline) // assumed: the listing's headline stands above its text
+		l.LongDescriptionHeading = wire.Optional(headline) // assumed: the listing's headline stands above its text
 	}
 	l.Details = c.details()
 	return l
 }
 
-// longText is the listing's public text, or else what is said about its parts (contract §3.4).
-func (c *conversion) longText() string {
-	if advertisement := translated(c.assignment["advertisementText"]); advertisement != "" {
-		return advertisement
-	}
-	var parts []string
-	for _, name := range sectionTexts {
-		if part := translated(c.assignment[name]); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return strings.Join(parts, "\n\n")
-}
-
 // title is the headline, else the name, else the address (contract §3.4). A hidden address does
 // not come back through the name.
 func (c *conversion) title(headline string, p place) string {
-	name := p.cased(line(c.assignment["displayName"]))
+	name := p.cased(wire.Line(c.assignment["displayName"]))
 	if p.hidden() && (c.kind.source != "project-assignment" || p.names(name)) {
 		name = ""
 	}
-	sort, _, _ := strings.Cut(capital(c.propertyType()), ",")
+	sort, _, _ := strings.Cut(dutch.Capital(c.propertyType()), ",")
 	address := p.title()
 	if p.hidesAddress {
-		address = joined(" in ", sort, address) // "Villa in Baarn"
+		address = dutch.Joined(" in ", sort, address) // "Villa in Baarn"
 	}
 	// A type has no name of its own (contract §4).
-	ofProject := line(c.assignment["linkedProjectAssignment"].Get("displayName"))
+	ofProject := wire.Line(c.assignment["linkedProjectAssignment"].Get("displayName"))
 	if ofProject != "" {
-		ofProject = joined(" – ", ofProject, sort)
+		ofProject = dutch.Joined(" – ", ofProject, sort)
 	}
-	return cmp.Or(headline, name, address, ofProject, sort, line(c.assignment["publicReference"]), "Kolibri "+text(c.assignment["id"]))
+	return cmp.Or(headline, name, address, ofProject, sort, wire.Line(c.assignment["publicReference"]), "Kolibri "+wire.Text(c.assignment["id"]))
 }
 
 // projectStatuses are where an offer stands (contract §3.5). What is reserved can still fall
@@ -242,10 +195,10 @@ var projectStatuses = map[string]sparki.ProjectStatus{
 // projectStatus falls back to the phase where no status is given, or none that we know: only what
 // is initiated counts as available (contract §3.5).
 func (c *conversion) projectStatus() sparki.ProjectStatus {
-	status, ok := known(c, "availabilityStatus", c.first("availabilityStatus", "calculatedAvailabilityStatus"), projectStatuses)
-	phase := text(c.assignment["assignmentPhase"])
+	status, ok := wire.Known(&c.gaps, "availabilityStatus", c.first("availabilityStatus", "calculatedAvailabilityStatus"), projectStatuses)
+	phase := wire.Text(c.assignment["assignmentPhase"])
 	switch {
-	case ok && status == sparki.StatusAvailable && isFalse(c.assignment["isActive"]):
+	case ok && status == sparki.StatusAvailable && wire.IsFalse(c.assignment["isActive"]):
 		return sparki.StatusClosed // archived
 	case ok:
 		return status
@@ -275,15 +228,15 @@ var otherCategories = map[string]sparki.ProjectCategory{
 }
 
 func (c *conversion) category() sparki.ProjectCategory {
-	listingType := text(c.first("listingType", "typePART"))
+	listingType := wire.Text(c.first("listingType", "typePART"))
 	category, ok := categories[listingType]
 	switch {
-	case ok && category == sparki.CategoryApartment && text(c.assignment["apartmentSort"]) == "StudentRoom":
+	case ok && category == sparki.CategoryApartment && wire.Text(c.assignment["apartmentSort"]) == "StudentRoom":
 		return sparki.CategoryStudio
 	case ok:
 		return category
 	}
-	if category, ok := otherCategories[text(c.assignment["residentialSubtypeOther"])]; ok {
+	if category, ok := otherCategories[wire.Text(c.assignment["residentialSubtypeOther"])]; ok {
 		return category
 	}
 	return sparki.CategoryOther

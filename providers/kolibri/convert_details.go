@@ -8,14 +8,8 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
-	"sparki.app/integrations/providers/rest"
-)
-
-const (
-	squareMetres = "m²"
-	cubicMetres  = "m³"
-	minSize      = 0.01        // m² or m³; less is shown as nothing
-	maxSize      = 100_000_000 // m² or m³; beyond it, somebody mistyped
+	"sparki.app/integrations/providers/dutch"
+	"sparki.app/integrations/providers/wire"
 )
 
 // details are the rows of the details table, in the order in which they are shown. A row that the
@@ -23,11 +17,11 @@ const (
 // day has passed.
 func (c *conversion) details() []sparki.DetailRow {
 	a := c.assignment
-	r := make(rows, 0, 32)
-	r.add("reference", "Referentie", line(a["publicReference"]))
-	r.add("constructionNumber", "Bouwnummer", line(a["constructionNumber"]))
-	r.add("propertyType", "Soort", capital(c.propertyType()))
-	r.add("buildingType", "Bouwvorm", c.word("buildingType", a["buildingType"], buildingTypes))
+	r := make(dutch.Rows, 0, 32)
+	r.Add("reference", "Referentie", wire.Line(a["publicReference"]))
+	r.Add("constructionNumber", "Bouwnummer", wire.Line(a["constructionNumber"]))
+	r.Add("propertyType", "Soort", dutch.Capital(c.propertyType()))
+	r.Add("buildingType", "Bouwvorm", c.word("buildingType", a["buildingType"], buildingTypes))
 	c.unitRows(&r)
 	c.sizeRows(&r)
 	c.roomRows(&r)
@@ -38,44 +32,30 @@ func (c *conversion) details() []sparki.DetailRow {
 	return r
 }
 
-// rows is a details table in the making.
-type rows []sparki.DetailRow
-
-func (r *rows) add(key, label, value string) {
-	if value != "" {
-		*r = append(*r, sparki.DetailRow{Key: key, Label: label, Value: value})
-	}
-}
-
-func (r *rows) measure(key, label, value, unit string) {
-	if value != "" {
-		*r = append(*r, sparki.DetailRow{Key: key, Label: label, Value: value, Unit: &unit})
-	}
-}
-
-func (r *rows) number(key, label string, v gjson.Result, least int) {
-	if n, ok := count(v, least, 99_999); ok {
-		r.add(key, label, strconv.Itoa(n))
+// number adds a row with a whole number, if it is at least so much.
+func number(r *dutch.Rows, key, label string, v gjson.Result, least int) {
+	if n, ok := wire.Count(v, least, 99_999); ok {
+		r.Add(key, label, strconv.Itoa(n))
 	}
 }
 
 // word is an enum value in Dutch, with a capital; "" for none and for an unknown one.
 func (c *conversion) word(field string, v gjson.Result, table map[string]string) string {
-	word, _ := known(c, field, v, table)
-	return capital(word)
+	word, _ := wire.Known(&c.gaps, field, v, table)
+	return dutch.Capital(word)
 }
 
 // words are the values of a list of enums, each once, with one capital in front.
 func (c *conversion) words(field string, list gjson.Result, table map[string]string) string {
 	var there []string
 	seen := map[string]bool{}
-	elements(list, func(v gjson.Result) {
-		if word, ok := known(c, field, v, table); ok && !seen[word] {
+	wire.Elements(list, func(v gjson.Result) {
+		if word, ok := wire.Known(&c.gaps, field, v, table); ok && !seen[word] {
 			seen[word] = true
 			there = append(there, word)
 		}
 	})
-	return capital(strings.Join(there, ", "))
+	return dutch.Capital(strings.Join(there, ", "))
 }
 
 // propertyType says what kind of property it is, as precisely as Kolibri does: "eengezinswoning,
@@ -83,33 +63,33 @@ func (c *conversion) words(field string, list gjson.Result, table map[string]str
 func (c *conversion) propertyType() string {
 	a := c.assignment
 	word := func(field string, table map[string]string) string {
-		w, _ := known(c, field, a[field], table)
+		w, _ := wire.Known(&c.gaps, field, a[field], table)
 		return w
 	}
-	house := joined(", ", word("houseSort", houseSorts), word("houseType", houseTypes), word("houseCharacteristic", houseCharacteristics))
+	house := dutch.Joined(", ", word("houseSort", houseSorts), word("houseType", houseTypes), word("houseCharacteristic", houseCharacteristics))
 	sort, characteristic := word("apartmentSort", apartmentSorts), word("apartmentCharacteristic", apartmentCharacteristics)
 	if sort == characteristic {
 		characteristic = "" // both know the penthouse
 	}
 	return cmp.Or(
-		joined(", ", house, sort, characteristic),
+		dutch.Joined(", ", house, sort, characteristic),
 		word("parkingType", parkingTypes), word("residentialSubtypeOther", residentialSubtypes),
 		word("listingType", listingTypes), word("typePART", typeParts),
 	)
 }
 
-func (c *conversion) unitRows(r *rows) {
-	r.number("units", "Aantal eenheden", c.first("amountOfUnits", "amountUnits"), 1)
-	r.number("freeUnits", "Nog beschikbaar", c.first("amountOfFreeUnits", "amountFreeUnits"), 0)
+func (c *conversion) unitRows(r *dutch.Rows) {
+	number(r, "units", "Aantal eenheden", c.first("amountOfUnits", "amountUnits"), 1)
+	number(r, "freeUnits", "Nog beschikbaar", c.first("amountOfFreeUnits", "amountFreeUnits"), 0)
 }
 
-func (c *conversion) sizeRows(r *rows) {
+func (c *conversion) sizeRows(r *dutch.Rows) {
 	area := func(key, label string, names ...string) {
-		r.measure(key, label, c.size("Area", names...), squareMetres)
+		r.Measure(key, label, c.size("Area", names...), dutch.SquareMetres)
 	}
 	area("livingArea", "Woonoppervlakte", "usableArea", "usageArea")
 	area("plotArea", "Perceeloppervlakte", "parcelSurface")
-	r.measure("volume", "Inhoud", c.size("Volume", "contents", "content"), cubicMetres)
+	r.Measure("volume", "Inhoud", c.size("Volume", "contents", "content"), dutch.CubicMetres)
 	area("livingRoomArea", "Woonkamer", "livingRoomSurface")
 	area("otherIndoorArea", "Overige inpandige ruimte", "otherInsideSpaces")
 	area("outdoorArea", "Gebouwgebonden buitenruimte", "buildingRelatedOutdoorSpace", "buildingBoundOutsideSpaces")
@@ -125,16 +105,13 @@ func (c *conversion) sizeRows(r *rows) {
 // what is "Area" or "Volume".
 func (c *conversion) size(what string, names ...string) string {
 	v := c.first(names...)
-	if unit := text(v.Get("unitOfMeasurement")); unit != "" && unit != "Meter" {
-		c.note("unitOfMeasurement", unit)
+	if unit := wire.Text(v.Get("unitOfMeasurement")); unit != "" && unit != "Meter" {
+		c.gaps.Note("unitOfMeasurement", unit)
 		return ""
 	}
 	read := func(name string) string {
-		n, ok := number(v.Get(name))
-		if !ok || n < minSize || n > maxSize {
-			return ""
-		}
-		return dutchNumber(n)
+		n, _ := wire.Number(v.Get(name))
+		return dutch.Size(n)
 	}
 	if one := read(strings.ToLower(what)); one != "" {
 		return one
@@ -143,34 +120,34 @@ func (c *conversion) size(what string, names ...string) string {
 	if low == high {
 		return low
 	}
-	return joined("–", low, high)
+	return dutch.Joined("–", low, high)
 }
 
-func (c *conversion) roomRows(r *rows) {
+func (c *conversion) roomRows(r *dutch.Rows) {
 	a := c.assignment
-	r.number("rooms", "Aantal kamers", a["numberOfRooms"], 1)
-	r.number("bedrooms", "Aantal slaapkamers", a["numberOfBedRooms"], 1)
-	r.number("bathrooms", "Aantal badkamers", a["numberOfBathRooms"], 1)
-	r.number("toilets", "Aantal toiletten", a["numberOfToilets"], 1)
+	number(r, "rooms", "Aantal kamers", a["numberOfRooms"], 1)
+	number(r, "bedrooms", "Aantal slaapkamers", a["numberOfBedRooms"], 1)
+	number(r, "bathrooms", "Aantal badkamers", a["numberOfBathRooms"], 1)
+	number(r, "toilets", "Aantal toiletten", a["numberOfToilets"], 1)
 	layers := "Aantal woonlagen"
-	if group := text(a["realEstateGroup"]); group != "" && group != "Residential" {
+	if group := wire.Text(a["realEstateGroup"]); group != "" && group != "Residential" {
 		layers = "Aantal bouwlagen"
 	}
-	r.number("floors", layers, a["numberOfFloors"], 1)
-	if level, ok := count(a["floorLevel"], 0, 200); ok {
+	number(r, "floors", layers, a["numberOfFloors"], 1)
+	if level, ok := wire.Count(a["floorLevel"], 0, 200); ok {
 		value := "Begane grond"
 		if level > 0 {
 			value = strconv.Itoa(level) + "e verdieping"
 		}
-		r.add("floorLevel", "Gelegen op", value)
+		r.Add("floorLevel", "Gelegen op", value)
 	}
 }
 
-func (c *conversion) buildingRows(r *rows) {
+func (c *conversion) buildingRows(r *dutch.Rows) {
 	a := c.assignment
 	built := a["yearOfConstruction"]
 	year := ""
-	if n, ok := count(built.Get("constructionYear"), 1000, 2200); ok {
+	if n, ok := wire.Count(built.Get("constructionYear"), 1000, 2200); ok {
 		year = strconv.Itoa(n)
 	}
 	period := c.word("yearOfConstruction.period", built.Get("period"), constructionPeriods)
@@ -178,111 +155,112 @@ func (c *conversion) buildingRows(r *rows) {
 		if built.Get("isUnderConstruction").Bool() {
 			year += " (in aanbouw)"
 		}
-		r.add("buildYear", "Bouwjaar", year)
+		r.Add("buildYear", "Bouwjaar", year)
 	} else {
-		r.add("buildPeriod", "Bouwperiode", period)
+		r.Add("buildPeriod", "Bouwperiode", period)
 	}
-	energyClass, _ := known(c, "energyClass", a["energyLabel"].Get("energyClass"), energyClasses)
-	r.add("energyLabel", "Energielabel", energyClass)
-	r.add("heating", "Verwarming", c.words("heating", a["heating"], heatingMethods))
-	r.add("hotWater", "Warm water", c.words("warmWaterTypes", a["warmWaterTypes"], hotWaterMethods))
-	r.add("boiler", "Cv-ketel", c.boiler())
-	r.add("insulation", "Isolatie", c.words("insulationTypes", a["insulationTypes"], insulationTypes))
-	r.add("facilities", "Voorzieningen", c.words("residentialFacilities", a["residentialFacilities"], residentialFacilities))
-	r.add("peculiarities", "Bijzonderheden", c.words("peculiarities", a["peculiarities"], peculiarities))
-	r.add("maintenanceInside", "Onderhoud binnen", c.word("maintenanceInside.rating", a["maintenanceInside"].Get("rating"), conditions))
-	r.add("maintenanceOutside", "Onderhoud buiten", c.word("maintenanceOutside.rating", a["maintenanceOutside"].Get("rating"), conditions))
+	energyClass, _ := wire.Known(&c.gaps, "energyClass", a["energyLabel"].Get("energyClass"), energyClasses)
+	r.Add("energyLabel", "Energielabel", energyClass)
+	r.Add("heating", "Verwarming", c.words("heating", a["heating"], heatingMethods))
+	r.Add("hotWater", "Warm water", c.words("warmWaterTypes", a["warmWaterTypes"], hotWaterMethods))
+	r.Add("boiler", "Cv-ketel", c.boiler())
+	r.Add("insulation", "Isolatie", c.words("insulationTypes", a["insulationTypes"], insulationTypes))
+	r.Add("facilities", "Voorzieningen", c.words("residentialFacilities", a["residentialFacilities"], residentialFacilities))
+	r.Add("peculiarities", "Bijzonderheden", c.words("peculiarities", a["peculiarities"], peculiarities))
+	r.Add("maintenanceInside", "Onderhoud binnen", c.word("maintenanceInside.rating", a["maintenanceInside"].Get("rating"), conditions))
+	r.Add("maintenanceOutside", "Onderhoud buiten", c.word("maintenanceOutside.rating", a["maintenanceOutside"].Get("rating"), conditions))
 }
 
 // boiler describes the boiler: "HR-ketel, gas, 2019, eigendom".
 func (c *conversion) boiler() string {
-	fuel, _ := known(c, "boilerFuel", c.assignment["boilerFuel"], energySources)
-	ownership, _ := known(c, "boilerProperty", c.assignment["boilerProperty"], ownerships)
+	fuel, _ := wire.Known(&c.gaps, "boilerFuel", c.assignment["boilerFuel"], energySources)
+	ownership, _ := wire.Known(&c.gaps, "boilerProperty", c.assignment["boilerProperty"], ownerships)
 	year := ""
-	if n, ok := count(c.assignment["boilerYearOfConstruction"], 1900, 2200); ok {
+	if n, ok := wire.Count(c.assignment["boilerYearOfConstruction"], 1900, 2200); ok {
 		year = strconv.Itoa(n)
 	}
-	return capital(joined(", ", line(c.assignment["boilerType"]), fuel, year, ownership))
+	return dutch.Capital(dutch.Joined(", ", wire.Line(c.assignment["boilerType"]), fuel, year, ownership))
 }
 
-func (c *conversion) surroundingsRows(r *rows) {
+func (c *conversion) surroundingsRows(r *dutch.Rows) {
 	a := c.assignment
-	r.add("location", "Ligging", c.words("locationPlaces", a["locationPlaces"], locationPlaces))
-	r.add("garden", "Tuin", c.gardens())
+	r.Add("location", "Ligging", c.words("locationPlaces", a["locationPlaces"], locationPlaces))
+	r.Add("garden", "Tuin", c.gardens())
 	var garages []string
-	elements(a["garages"], func(garage gjson.Result) {
-		if word, ok := known(c, "garageType", garage.Get("garageType"), garageTypes); ok {
+	wire.Elements(a["garages"], func(garage gjson.Result) {
+		if word, ok := wire.Known(&c.gaps, "garageType", garage.Get("garageType"), garageTypes); ok {
 			garages = append(garages, word)
 		}
 	})
-	r.add("garage", "Garage", capital(strings.Join(garages, ", ")))
-	r.add("parking", "Parkeren", c.words("parkingFacilities", a["parkingFacilities"], parkingFacilities))
-	r.number("parkingPlaces", "Parkeerplaatsen", a["totalParkingCapacity"], 1)
+	r.Add("garage", "Garage", dutch.Capital(strings.Join(garages, ", ")))
+	r.Add("parking", "Parkeren", c.words("parkingFacilities", a["parkingFacilities"], parkingFacilities))
+	number(r, "parkingPlaces", "Parkeerplaatsen", a["totalParkingCapacity"], 1)
 }
 
 // gardens describes each garden: "Achtertuin op het zuiden, 84 m²; voortuin".
 func (c *conversion) gardens() string {
 	var gardens []string
-	elements(c.assignment["gardens"], func(garden gjson.Result) {
-		kind, ok := known(c, "gardenType", garden.Get("gardenType"), gardenTypes)
+	wire.Elements(c.assignment["gardens"], func(garden gjson.Result) {
+		kind, ok := wire.Known(&c.gaps, "gardenType", garden.Get("gardenType"), gardenTypes)
 		if !ok {
 			return
 		}
-		if side, ok := known(c, "orientation", garden.Get("orientation"), orientations); ok {
+		if side, ok := wire.Known(&c.gaps, "orientation", garden.Get("orientation"), orientations); ok {
 			kind += " op het " + side
 		}
-		if area, ok := number(garden.Get("size.area")); ok && area >= minSize && area <= maxSize {
-			kind += ", " + dutchNumber(area) + " " + squareMetres
+		area, _ := wire.Number(garden.Get("size.area"))
+		if size := dutch.Size(area); size != "" {
+			kind += ", " + size + " " + dutch.SquareMetres
 		}
 		gardens = append(gardens, kind)
 	})
-	return capital(strings.Join(gardens, "; "))
+	return dutch.Capital(strings.Join(gardens, "; "))
 }
 
 // termsRows are the terms of a sale or a rent.
-func (c *conversion) termsRows(r *rows) {
+func (c *conversion) termsRows(r *dutch.Rows) {
 	a := c.assignment
-	r.add("acceptance", "Aanvaarding", c.acceptance())
+	r.Add("acceptance", "Aanvaarding", c.acceptance())
 	ground := a["groundProperty"]
-	r.add("ownership", "Eigendomssituatie", c.word("groundOwnershipType", ground.Get("groundOwnershipType"), groundOwnerships))
+	r.Add("ownership", "Eigendomssituatie", c.word("groundOwnershipType", ground.Get("groundOwnershipType"), groundOwnerships))
 	money := func(key, label string, v gjson.Result, per string) {
-		if d, ok := amount(v); ok {
-			r.add(key, label, joined(" ", euros(d), per))
+		if d, ok := wire.Amount(v); ok {
+			r.Add(key, label, dutch.Joined(" ", dutch.Euros(d), per))
 		}
 	}
 	money("groundRent", "Erfpachtcanon", ground.Get("yearlyAmount"), "per jaar")
 	sale, rent := c.offered()
 	if offer := a["saleOffer"]; sale {
 		money("ownersAssociation", "Bijdrage VvE", offer.Get("serviceCosts"), "per maand")
-		r.add("furnishing", "Inrichting", c.word("furnishing", offer.Get("furnishing"), furnishings))
+		r.Add("furnishing", "Inrichting", c.word("furnishing", offer.Get("furnishing"), furnishings))
 	}
 	if offer := a["rentOffer"]; rent {
 		money("serviceCosts", "Servicekosten", offer.Get("serviceCosts"), "per maand")
 		if !a["hidePrice"].Bool() { // it is a multiple of the rent
 			money("deposit", "Waarborgsom", offer.Get("deposit"), "")
 		}
-		r.add("rentalFurnishing", "Oplevering", c.word("furnishing", offer.Get("furnishing"), furnishings))
-		r.add("rentIncludes", "Inbegrepen in de huur", c.words("rentSpecifications", offer.Get("rentSpecifications"), rentSpecifications))
-		r.add("availableFrom", "Beschikbaar vanaf", dutchDate(offer.Get("availableFrom"), false))
-		r.add("availableUntil", "Beschikbaar tot", dutchDate(offer.Get("availableUntil"), false))
-		r.add("minimumLease", "Minimale huurperiode", c.leaseTerm(offer.Get("minimumLeaseTerm")))
-		r.add("maximumLease", "Maximale huurperiode", c.leaseTerm(offer.Get("maximumLeaseTerm")))
+		r.Add("rentalFurnishing", "Oplevering", c.word("furnishing", offer.Get("furnishing"), furnishings))
+		r.Add("rentIncludes", "Inbegrepen in de huur", c.words("rentSpecifications", offer.Get("rentSpecifications"), rentSpecifications))
+		r.Add("availableFrom", "Beschikbaar vanaf", date(offer.Get("availableFrom")))
+		r.Add("availableUntil", "Beschikbaar tot", date(offer.Get("availableUntil")))
+		r.Add("minimumLease", "Minimale huurperiode", c.leaseTerm(offer.Get("minimumLeaseTerm")))
+		r.Add("maximumLease", "Maximale huurperiode", c.leaseTerm(offer.Get("maximumLeaseTerm")))
 	}
 }
 
 func (c *conversion) acceptance() string {
 	details := c.assignment["acceptanceDetails"]
 	word := c.word("acceptance", details.Get("acceptance"), acceptances)
-	if date := dutchDate(details.Get("date"), false); date != "" && text(details.Get("acceptance")) == "PerDate" {
-		return "Per " + date
+	if on := date(details.Get("date")); on != "" && wire.Text(details.Get("acceptance")) == "PerDate" {
+		return "Per " + on
 	}
 	return word
 }
 
 func (c *conversion) leaseTerm(v gjson.Result) string {
-	n, ok := count(v.Get("numberOfUnits"), 1, 999)
-	unit, known := known(c, "leaseTermUnit", v.Get("unit"), leaseTermUnits)
-	if isFalse(v.Get("isApplicable")) || !ok || !known {
+	n, ok := wire.Count(v.Get("numberOfUnits"), 1, 999)
+	unit, known := wire.Known(&c.gaps, "leaseTermUnit", v.Get("unit"), leaseTermUnits)
+	if wire.IsFalse(v.Get("isApplicable")) || !ok || !known {
 		return ""
 	}
 	if n == 1 {
@@ -291,16 +269,27 @@ func (c *conversion) leaseTerm(v gjson.Result) string {
 	return strconv.Itoa(n) + " " + unit.many
 }
 
+// date writes a date for a person, "1 april 2026"; "" if there is none.
+func date(v gjson.Result) string {
+	if t, ok := wire.Moment(v, dutch.Time); ok {
+		return dutch.Date(t)
+	}
+	return ""
+}
+
 // planningRows are the dates of a new build (contract §4): what the office wrote, else the date.
 // "…DateParts" is taken to mean that the day is not exact, assumed.
-func (c *conversion) planningRows(r *rows) {
+func (c *conversion) planningRows(r *dutch.Rows) {
 	a := c.assignment
-	plan := func(key, label string, date, inexact, hidden, words gjson.Result) {
-		value := rest.OneLine(translated(words), maxLine)
-		if value == "" && !hidden.Bool() {
-			value = dutchDate(date, inexact.Bool())
+	plan := func(key, label string, day, inexact, hidden, words gjson.Result) {
+		value := wire.OneLine(translated(words))
+		if t, ok := wire.Moment(day, dutch.Time); ok && value == "" && !hidden.Bool() {
+			value = dutch.Date(t)
+			if inexact.Bool() {
+				value = dutch.Month(t)
+			}
 		}
-		r.add(key, label, capital(value))
+		r.Add(key, label, dutch.Capital(value))
 	}
 	plan("saleStart", "Start verkoop", a["saleStart"], a["saleStartDateParts"], a["hideSaleStartDate"], a["saleStartText"])
 	plan("buildingStart", "Start bouw", c.first("buildingStart", "buildingTypeStart"),

@@ -1,13 +1,13 @@
 package kolibri
 
+import "sparki.app/integrations/providers/dutch"
+
 // The tables of this file turn Kolibri's enum values into Dutch words. Each holds every value of
 // the contract's enum of the named type (schema-facts.json); a test compares them.
 
 // SaleCondition.
-const freeOnName = "v.o.n."
-
 var saleConditions = map[string]string{
-	"CostsBuyer": "k.k.", "FreeOnName": freeOnName, "CostsSplit": "kosten gedeeld",
+	"CostsBuyer": "k.k.", "FreeOnName": dutch.FreeOnName, "CostsSplit": "kosten gedeeld",
 }
 
 // RentCondition.
@@ -28,9 +28,9 @@ var priceCodes = map[string]priceCode{
 	"AskingPrice":     {},
 	"FixedPrice":      {words: "Vaste prijs"},
 	"HigherBudget":    {words: "Bieden vanaf"},
-	"OnRequest":       {onRequest, true},
+	"OnRequest":       {dutch.OnRequest, true},
 	"InConsultation":  {"Prijs in overleg", true},
-	"ToBeNegotiated":  {"Prijs nader overeen te komen", true},
+	"ToBeNegotiated":  {dutch.ToBeAgreedOn, true},
 	"PublicAuction":   {"Openbare veiling", true},
 	"AnyPlausibleBid": {"Elk aannemelijk bod", true},
 	"ByTender":        {"Bij inschrijving", true},
@@ -40,7 +40,7 @@ var priceCodes = map[string]priceCode{
 var vatConditions = map[string]string{"Included": "incl. btw", "Excluded": "excl. btw"}
 
 // UnitSize.
-var unitSizes = map[string]string{"M2": squareMetres, "Hectare": "hectare"}
+var unitSizes = map[string]string{"M2": dutch.SquareMetres, "Hectare": "hectare"}
 
 // Acceptance.
 var acceptances = map[string]string{"InConsultation": "in overleg", "PerDate": "per datum", "Directly": "direct"}

@@ -2,12 +2,12 @@ package kolibri
 
 import (
 	"cmp"
-	"net/url"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/providers/wire"
 )
 
 // blob is a picture, plan, video or brochure (contract §3.4, "media blob").
@@ -18,18 +18,18 @@ type blob struct {
 
 func blobFrom(v gjson.Result) blob {
 	var b blob
-	each(v, func(key string, v gjson.Result) {
+	wire.Each(v, func(key string, v gjson.Result) {
 		switch key {
 		case "fileDataId":
-			b.fileDataID = line(v)
+			b.fileDataID = wire.Line(v)
 		case "thirdPartyIDCode":
-			b.thirdPartyID = line(v)
+			b.thirdPartyID = wire.Line(v)
 		case "name":
-			b.name = line(v)
+			b.name = wire.Line(v)
 		case "description":
-			b.description = line(v)
+			b.description = wire.Line(v)
 		case "contentType":
-			b.contentType = line(v)
+			b.contentType = wire.Line(v)
 		case "urlOriginal":
 			b.original = v
 		case "urlBig":
@@ -67,7 +67,7 @@ func media(kind mediaKind, lists ...gjson.Result) []sparki.ListingMedia {
 	var all []sparki.ListingMedia
 	seen := map[string]bool{}
 	for _, list := range lists {
-		elements(list, func(v gjson.Result) {
+		wire.Elements(list, func(v gjson.Result) {
 			b := blobFrom(v)
 			mediumURL := firstURL(b.original, b.big, b.medium, b.preview)
 			id := b.id(mediumURL)
@@ -80,7 +80,7 @@ func media(kind mediaKind, lists ...gjson.Result) []sparki.ListingMedia {
 				title = cmp.Or(b.description, b.name)
 			}
 			all = append(all, sparki.ListingMedia{
-				ExternalID: id, URL: mediumURL, Title: optional(title), Position: len(all), MimeType: mimeType(b.contentType),
+				ExternalID: id, URL: mediumURL, Title: wire.Optional(title), Position: len(all), MimeType: wire.MimeType(b.contentType),
 			})
 		})
 	}
@@ -97,51 +97,27 @@ func thumbnail(photos gjson.Result) *string {
 			return found == ""
 		})
 	}
-	return optional(found)
+	return wire.Optional(found)
 }
 
 // publicBrochures leaves out those that must not be published; no word on it means that they may
 // (contract §3.4).
 func publicBrochures(brochures gjson.Result) gjson.Result {
 	var public []string
-	elements(brochures, func(v gjson.Result) {
-		if !isFalse(v.Get("allowToPublish")) {
+	wire.Elements(brochures, func(v gjson.Result) {
+		if !wire.IsFalse(v.Get("allowToPublish")) {
 			public = append(public, v.Raw)
 		}
 	})
 	return gjson.Parse("[" + strings.Join(public, ",") + "]")
 }
 
-const maxURL = 2048 // bytes; assumed
-
-// webURL is an absolute http(s) URL; "" for anything else.
-func webURL(v gjson.Result) string {
-	s := text(v)
-	if s == "" || len(s) > maxURL || strings.ContainsAny(s, " \n\t<>\"\\") {
-		return ""
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-		return ""
-	}
-	return s
-}
-
 // firstURL is the first of some values that is a URL that can be fetched; "" for none.
 func firstURL(values ...gjson.Result) string {
 	for _, v := range values {
-		if u := webURL(v); u != "" {
+		if u := wire.URL(v); u != "" {
 			return u
 		}
 	}
 	return ""
-}
-
-// mimeType is nil for what is no media type.
-func mimeType(s string) *string {
-	kind, rest, ok := strings.Cut(strings.ToLower(s), "/")
-	if !ok || kind == "" || rest == "" || strings.ContainsAny(s, " \n\t,<>") {
-		return nil
-	}
-	return optional(kind + "/" + rest)
 }

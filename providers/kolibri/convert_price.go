@@ -6,26 +6,14 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/providers/dutch"
+	"sparki.app/integrations/providers/wire"
 )
-
-// currency is assumed: no field names one.
-const currency = "EUR"
-
-const onRequest = "Prijs op aanvraag"
 
 // transactionType says what is offered; where neither flag is set, by the offers themselves.
 func (c *conversion) transactionType() *sparki.TransactionType {
 	sale, rent := c.offered()
-	switch {
-	case sale && rent:
-		return new(sparki.SaleOrRent)
-	case sale:
-		return new(sparki.Sale)
-	case rent:
-		return new(sparki.Rent)
-	default:
-		return nil
-	}
+	return sparki.Offered(sale, rent)
 }
 
 func (c *conversion) offered() (sale, rent bool) {
@@ -39,42 +27,22 @@ func (c *conversion) offered() (sale, rent bool) {
 // price is what is asked; nil when nothing is said about it (contract §3.4).
 func (c *conversion) price() *sparki.Price {
 	if c.assignment["hidePrice"].Bool() {
-		return &sparki.Price{Currency: currency, Label: onRequest}
+		return dutch.HiddenPrice(dutch.OnRequest)
 	}
 	sale, rent := c.offered()
-	var offers []offer
+	var offers []dutch.Offer
 	if sale {
 		offers = append(offers, c.saleOffer())
 	}
 	if rent {
 		offers = append(offers, c.rentOffer())
 	}
-	p := &sparki.Price{Currency: currency}
-	var labels []string
-	for _, o := range offers {
-		if p.Amount == nil {
-			p.Amount = o.amount
-		}
-		if o.label != "" && (len(labels) == 0 || labels[0] != o.label) {
-			labels = append(labels, o.label)
-		}
-	}
-	if len(labels) == 0 {
-		return nil
-	}
-	p.Label = strings.Join(labels, " of ")
-	return p
+	return dutch.PriceOf(offers...)
 }
 
-// offer is the price of a sale or of a rent. amount is nil when there is none to show.
-type offer struct {
-	amount *sparki.Decimal
-	label  string
-}
-
-func (c *conversion) saleOffer() offer {
+func (c *conversion) saleOffer() dutch.Offer {
 	sale := c.assignment["saleOffer"]
-	condition, _ := known(c, "saleCondition", sale.Get("saleCondition"), saleConditions)
+	condition, _ := wire.Known(&c.gaps, "saleCondition", sale.Get("saleCondition"), saleConditions)
 	return c.offer(offerFields{
 		price: sale.Get("salePrice"), priceMax: sale.Get("salePriceMax"),
 		perUnit: sale.Get("pricePerUnit"), unit: sale.Get("pricePerUnitSize"),
@@ -82,13 +50,13 @@ func (c *conversion) saleOffer() offer {
 	})
 }
 
-func (c *conversion) rentOffer() offer {
+func (c *conversion) rentOffer() dutch.Offer {
 	rent := c.assignment["rentOffer"]
 	price := rent.Get("rentPrice")
 	if price.Type == gjson.Null {
 		price = rent.Get("basicRent")
 	}
-	condition, _ := known(c, "rentCondition", rent.Get("rentCondition"), rentConditions)
+	condition, _ := wire.Known(&c.gaps, "rentCondition", rent.Get("rentCondition"), rentConditions)
 	return c.offer(offerFields{
 		price: price, priceMax: rent.Get("rentPriceMax"),
 		perUnit: rent.Get("rentPricePerUnit"), unit: rent.Get("rentPricePerUnitSize"),
@@ -102,32 +70,32 @@ type offerFields struct {
 	condition                                 string // in words
 }
 
-func (c *conversion) offer(f offerFields) offer {
-	code, _ := known(c, "priceCode", f.code, priceCodes)
+func (c *conversion) offer(f offerFields) dutch.Offer {
+	code, _ := wire.Known(&c.gaps, "priceCode", f.code, priceCodes)
 	if code.insteadOfPrice {
-		return offer{label: code.words}
+		return dutch.Offer{Label: code.words, Instead: true}
 	}
-	low, hasLow := amount(f.price)
-	high, hasHigh := amount(f.priceMax)
+	low, hasLow := wire.Amount(f.price)
+	high, hasHigh := wire.Amount(f.priceMax)
 	var words []string
-	var o offer
+	var o dutch.Offer
 	switch {
 	case hasLow:
-		o.amount = &low
-		words = append(words, euros(low))
+		o.Amount = &low
+		words = append(words, dutch.Euros(low))
 		if hasHigh && high != low {
-			words = append(words, "–", euros(high))
+			words = append(words, "–", dutch.Euros(high))
 		}
 	case hasHigh:
-		words = append(words, "tot", euros(high))
+		words = append(words, "tot", dutch.Euros(high))
 	default:
 		// Business space is often priced by its size alone; that is no price of the whole.
-		perUnit, ok := amount(f.perUnit)
-		unit, known := known(c, "pricePerUnitSize", f.unit, unitSizes)
+		perUnit, ok := wire.Amount(f.perUnit)
+		unit, known := wire.Known(&c.gaps, "pricePerUnitSize", f.unit, unitSizes)
 		if !ok || !known {
-			return offer{label: code.words}
+			return dutch.Offer{Label: code.words}
 		}
-		words = append(words, euros(perUnit), "per", unit)
+		words = append(words, dutch.Euros(perUnit), "per", unit)
 	}
 	if code.words != "" {
 		words = append([]string{code.words}, words...)
@@ -136,31 +104,9 @@ func (c *conversion) offer(f offerFields) offer {
 		words = append(words, f.condition)
 	}
 	// New homes are sold "vrij op naam", which includes VAT.
-	if vat, ok := known(c, "vatCondition", f.vat, vatConditions); ok && f.condition != freeOnName {
+	if vat, ok := wire.Known(&c.gaps, "vatCondition", f.vat, vatConditions); ok && f.condition != dutch.FreeOnName {
 		words = append(words, vat)
 	}
-	o.label = strings.Join(words, " ")
+	o.Label = strings.Join(words, " ")
 	return o
-}
-
-// amount reads a price. One that is zero or less is none.
-func amount(v gjson.Result) (sparki.Decimal, bool) {
-	s := v.Raw
-	switch v.Type {
-	case gjson.Number:
-	case gjson.String:
-		s = strings.TrimSpace(v.Str)
-	default:
-		return "", false
-	}
-	if s == "" || s[0] == '-' || strings.Trim(s, "0123456789.eE+-") != "" {
-		return "", false
-	}
-	d, ok := sparki.ParseDecimal(s)
-	return d, ok && d != "0.00"
-}
-
-// euros writes an amount for a person: "€ 585.000", "€ 1.395,50".
-func euros(d sparki.Decimal) string {
-	return "€ " + dutchDigits(strings.TrimSuffix(string(d), ".00"))
 }

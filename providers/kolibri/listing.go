@@ -12,6 +12,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/wire"
 )
 
 const (
@@ -114,14 +115,14 @@ func pageFrom(found results, skip int, since time.Time) providers.Page {
 // listing: purchases and the like are listed as well.
 func refFrom(row gjson.Result) (ref sparki.Ref, ok bool) {
 	var typeName string
-	each(row, func(key string, v gjson.Result) {
+	wire.Each(row, func(key string, v gjson.Result) {
 		switch key {
 		case "id":
-			ref.ID = guid(text(v))
+			ref.ID = guid(wire.Text(v))
 		case "typeOfAssignment":
-			typeName = text(v)
+			typeName = wire.Text(v)
 		case "dateTimeModified":
-			ref.ModifiedAt, _ = moment(v)
+			ref.ModifiedAt, _ = wire.Moment(v, time.UTC)
 		}
 	})
 	kind := findKind(func(k *assignmentKind) bool { return k.row == typeName })
@@ -166,14 +167,14 @@ func kindOfRef(ref sparki.Ref) (kind *assignmentKind, id string, err error) {
 // found reads the answer of a read.
 func (a *account) found(kind *assignmentKind, ref sparki.Ref, answer []byte) (*sparki.Found, error) {
 	var entity gjson.Result
-	each(gjson.ParseBytes(answer), func(key string, v gjson.Result) {
+	wire.Each(gjson.ParseBytes(answer), func(key string, v gjson.Result) {
 		if key == kind.wrapper {
 			entity = v
 		}
 	})
 	native, unused := assignmentFrom(entity)
 	defer native.release()
-	if id := guid(ref.ID); id == "" || id != guid(text(native["id"])) {
+	if id := guid(ref.ID); id == "" || id != guid(wire.Text(native["id"])) {
 		return nil, sparki.Errorf(sparki.Unavailable, "Kolibri sent something else than the object that was asked for")
 	}
 	c := conversion{assignment: native, kind: kind}
@@ -182,26 +183,26 @@ func (a *account) found(kind *assignmentKind, ref sparki.Ref, answer []byte) (*s
 		Raw:         answer,
 		Listing:     c.listing(),
 		Inactive:    a.inactive(native),
-		ObjectCode:  line(native["publicReference"]),
-		AgencyID:    guid(text(native["realEstateAgencyId"])),
+		ObjectCode:  wire.Line(native["publicReference"]),
+		AgencyID:    guid(wire.Text(native["realEstateAgencyId"])),
 		OfficeID:    native.office(),
 		EmployeeIDs: native.employees(),
-		Unknown:     c.unknown,
+		Unknown:     c.gaps,
 		Unused:      unused,
 	}
-	f.ModifiedAt, _ = moment(native["dateTimeModified"])
+	f.ModifiedAt, _ = wire.Moment(native["dateTimeModified"], time.UTC)
 	f.Ref.ModifiedAt = f.ModifiedAt
 	return f, nil
 }
 
 // inactive says why an object may not be shown; "" if it may (contract §3.4, §3.5, product.md §4).
 func (a *account) inactive(native assignment) sparki.InactiveReason {
-	switch agency, office := guid(text(native["realEstateAgencyId"])), native.office(); {
-	case isFalse(native["isActive"]), native.status() == "Withdrawn":
+	switch agency, office := guid(wire.Text(native["realEstateAgencyId"])), native.office(); {
+	case wire.IsFalse(native["isActive"]), native.status() == "Withdrawn":
 		return sparki.ReasonWithdrawn
 	case agency != "" && agency != a.agencyID, !a.hasOffice(office):
 		return sparki.ReasonFilteredOut
-	case text(native["assignmentPhase"]) == "Concept", native.isSecret():
+	case wire.Text(native["assignmentPhase"]) == "Concept", native.isSecret():
 		return sparki.ReasonNotAvailable
 	case native["isOlderVersion"].Bool():
 		return sparki.ReasonNotAvailable // the list leaves them out too, see ignoreOldVersions

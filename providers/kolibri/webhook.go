@@ -15,6 +15,7 @@ import (
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/rest"
+	"sparki.app/integrations/providers/wire"
 )
 
 // Changes verifies a delivery and reads its messages (contract §8). It does not tell when an
@@ -37,10 +38,10 @@ func (provider) Messages(s sparki.Settings, body []byte) ([]sparki.Message, erro
 	}
 	agency := guid(s.Text[settingAgency])
 	var messages []sparki.Message
-	elements(items, func(item gjson.Result) {
+	wire.Elements(items, func(item gjson.Result) {
 		// Nothing but items[].data.messages[] is promised to stay; items about presence or about
 		// the channel have no messages (contract §8.1, §8.4).
-		elements(item.Get("data.messages"), func(message gjson.Result) {
+		wire.Elements(item.Get("data.messages"), func(message gjson.Result) {
 			messages = append(messages, messageFrom(message, agency))
 		})
 	})
@@ -125,23 +126,23 @@ func (n notification) verdict(agency string) (sparki.MessageKind, sparki.Ref, sp
 
 // notificationFrom reads what is inside a message; problem says why it cannot.
 func notificationFrom(message gjson.Result) (n notification, problem string) {
-	content, problem := contentOf(message.Get("data"), text(message.Get("encoding")))
+	content, problem := contentOf(message.Get("data"), wire.Text(message.Get("encoding")))
 	if problem != "" {
 		return n, problem
 	}
-	each(content, func(key string, v gjson.Result) {
+	wire.Each(content, func(key string, v gjson.Result) {
 		switch key {
 		case "id":
 			n.id = messageID(v)
 		case "realEstateAgencyId":
-			n.agency = line(v)
+			n.agency = wire.Line(v)
 		case "category":
-			n.category = rest.OneLine(text(v), maxName)
+			n.category = rest.OneLine(wire.Text(v), maxName)
 		case "entityDetails":
-			n.entityType = rest.OneLine(text(v.Get("entityType")), maxName)
-			n.entityID = line(v.Get("entityId"))
+			n.entityType = rest.OneLine(wire.Text(v.Get("entityType")), maxName)
+			n.entityID = wire.Line(v.Get("entityId"))
 		case "authorizationDetails":
-			n.revoked = strings.EqualFold(text(v.Get("entity")), "Consent") && strings.EqualFold(text(v.Get("action")), "Deleted")
+			n.revoked = strings.EqualFold(wire.Text(v.Get("entity")), "Consent") && strings.EqualFold(wire.Text(v.Get("action")), "Deleted")
 		}
 	})
 	return n, ""
@@ -186,7 +187,7 @@ const (
 
 // messageID is an id that can be kept as it is: visible ASCII of a sensible length; "" otherwise.
 func messageID(v gjson.Result) string {
-	if id := text(v); len(id) <= maxMessageID && isHeaderText(id) {
+	if id := wire.Text(v); len(id) <= maxMessageID && isHeaderText(id) {
 		return id
 	}
 	return ""

@@ -12,11 +12,7 @@ import (
 	"sparki.app/integrations/providers/wire"
 )
 
-const (
-	maxRooms = 999
-	minSize  = 0.01        // m² or m³; 0 is not filled in (contract §2.5)
-	maxSize  = 100_000_000 // m² or m³; beyond it, somebody mistyped
-)
+const maxRooms = 999
 
 // details are the rows of the details table (contract §7): bedrooms, bathrooms and surface first. A
 // row that Realworks leaves empty is left out.
@@ -65,10 +61,10 @@ func (c *conversion) businessRows(r *dutch.Rows) {
 			total += max(n, 0)
 		})
 	}
-	r.Measure("area", "Oppervlakte", measured(total), dutch.SquareMetres)
+	r.Measure("area", "Oppervlakte", dutch.Size(total), dutch.SquareMetres)
 	for _, f := range functions {
 		if len(functions) > 1 {
-			r.Measure("area:"+f.key, f.name, measured(f.area), dutch.SquareMetres)
+			r.Measure("area:"+f.key, f.name, dutch.Size(f.area), dutch.SquareMetres)
 		}
 	}
 	for _, f := range functions {
@@ -131,7 +127,7 @@ func (c *conversion) functions() []function {
 func areaOf(native gjson.Result) float64 {
 	sum := 0.0
 	add := func(v gjson.Result) {
-		if n, ok := wire.Number(v); ok && n >= minSize && n <= maxSize {
+		if n, ok := wire.Number(v); ok && dutch.Size(n) != "" {
 			sum += n
 		}
 	}
@@ -198,18 +194,8 @@ func (c *conversion) size(r *dutch.Rows, key, label, name string) {
 
 // sizeOf writes a surface or volume; "" for none.
 func sizeOf(v gjson.Result) string {
-	n, ok := wire.Number(v)
-	if !ok {
-		return ""
-	}
-	return measured(n)
-}
-
-func measured(n float64) string {
-	if n < minSize || n > maxSize {
-		return ""
-	}
-	return dutch.Number(n)
+	n, _ := wire.Number(v)
+	return dutch.Size(n)
 }
 
 // span is what a project's homes range over: "112 - 151".

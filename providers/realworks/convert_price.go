@@ -10,27 +10,16 @@ import (
 	"sparki.app/integrations/providers/wire"
 )
 
-// currency is assumed: no field names one.
-const currency = "EUR"
-
-// What stands in place of an amount that is not shown (contract §3.1).
-const (
-	onRequest    = "Prijs op aanvraag"
-	toBeAgreedOn = "Prijs nader overeen te komen"
-)
-
-const freeOnName = "v.o.n."
-
 // prefixes are the words before a price. What stands instead of the amount hides it; the others say
 // nothing that the amount does not.
 var prefixes = map[string]string{
 	"VRAAGPRIJS": "", "KOOPSOM": "", "HUURPRIJS": "",
-	"PRIJS_OP_AANVRAAG": onRequest, "PRIJS_NOTK": toBeAgreedOn,
+	"PRIJS_OP_AANVRAAG": dutch.OnRequest, "PRIJS_NOTK": dutch.ToBeAgreedOn,
 }
 
 // koopcondities and huurcondities are behind a price.
 var (
-	koopcondities = map[string]string{"KOSTEN_KOPER": "k.k.", "VRIJ_OP_NAAM": freeOnName}
+	koopcondities = map[string]string{"KOSTEN_KOPER": "k.k.", "VRIJ_OP_NAAM": dutch.FreeOnName}
 	huurcondities = map[string]string{"PER_MAAND": "p.m.", "PER_JAAR": "p.j.", perSquareMetre: "per m² per jaar"}
 )
 
@@ -57,16 +46,7 @@ func (c *conversion) transactionType() *sparki.TransactionType {
 		reason := wire.Text(c.overdracht("aanmeldingsreden"))
 		sale, rent = strings.Contains(reason, "VERKOOP"), strings.Contains(reason, "VERHUUR")
 	}
-	switch {
-	case sale && rent:
-		return new(sparki.SaleOrRent)
-	case sale:
-		return new(sparki.Sale)
-	case rent:
-		return new(sparki.Rent)
-	default:
-		return nil
-	}
+	return sparki.Offered(sale, rent)
 }
 
 // price is what is asked; nil when nothing is said about it (contract §7).
@@ -74,14 +54,14 @@ func (c *conversion) price() *sparki.Price {
 	if c.isProject() {
 		return c.projectPrice()
 	}
-	offers := []offer{
+	offers := []dutch.Offer{
 		c.offer("koopprijs", "", "koopprijsvoorvoegsel", "koopconditie", koopcondities),
 		c.offer("huurprijs", "huurprijsTot", "huurprijsvoorvoegsel", "huurconditie", huurcondities),
 	}
-	if c.hidesPrice() && (offers[0].label != "" || offers[1].label != "") {
-		return &sparki.Price{Currency: currency, Label: hiddenLabel(offers)}
+	if c.hidesPrice() && (offers[0].Label != "" || offers[1].Label != "") {
+		return dutch.HiddenPrice(hiddenLabel(offers))
 	}
-	return priceOf(offers)
+	return dutch.PriceOf(offers...)
 }
 
 // hidesPrice: the office shows no price (contract §3.1).
@@ -90,57 +70,31 @@ func (c *conversion) hidesPrice() bool {
 }
 
 // hiddenLabel is what stands for prices none of which is shown.
-func hiddenLabel(offers []offer) string {
+func hiddenLabel(offers []dutch.Offer) string {
 	for _, o := range offers {
-		if o.hidden {
-			return o.label
+		if o.Instead {
+			return o.Label
 		}
 	}
-	return onRequest
-}
-
-// priceOf joins the offers that say something.
-func priceOf(offers []offer) *sparki.Price {
-	p := &sparki.Price{Currency: currency}
-	var labels []string
-	for _, o := range offers {
-		if p.Amount == nil {
-			p.Amount = o.amount
-		}
-		if o.label != "" && (len(labels) == 0 || labels[0] != o.label) {
-			labels = append(labels, o.label)
-		}
-	}
-	if len(labels) == 0 {
-		return nil
-	}
-	p.Label = strings.Join(labels, " of ")
-	return p
-}
-
-// offer is the price of a sale or of a rent. amount is nil when there is none to show.
-type offer struct {
-	amount *sparki.Decimal
-	label  string
-	hidden bool // the label stands in place of an amount
+	return dutch.OnRequest
 }
 
 // placeholder is what offices enter where they show no price (contract §3.1).
 const placeholder = "1.00"
 
-func (c *conversion) offer(price, upTo, prefix, condition string, conditions map[string]string) offer {
+func (c *conversion) offer(price, upTo, prefix, condition string, conditions map[string]string) dutch.Offer {
 	low, ok := wire.Amount(c.overdracht(price))
 	instead, _ := wire.Known(&c.gaps, prefix, c.overdracht(prefix), prefixes)
 	switch {
 	case instead != "":
-		return offer{label: instead, hidden: true}
+		return dutch.Offer{Label: instead, Instead: true}
 	case !ok:
-		return offer{}
+		return dutch.Offer{}
 	case low == placeholder:
-		return offer{label: onRequest, hidden: true}
+		return dutch.Offer{Label: dutch.OnRequest, Instead: true}
 	}
 	words := []string{dutch.Euros(low)}
-	o := offer{amount: &low}
+	o := dutch.Offer{Amount: &low}
 	if high, ok := wire.Amount(c.overdracht(upTo)); ok && upTo != "" && high != low {
 		words = append(words, "–", dutch.Euros(high))
 	}
@@ -148,24 +102,24 @@ func (c *conversion) offer(price, upTo, prefix, condition string, conditions map
 		words = append(words, suffix)
 	}
 	if wire.Text(c.overdracht(condition)) == perSquareMetre {
-		o.amount = nil
+		o.Amount = nil
 	}
 	if upTo != "" && wire.Text(c.overdracht("huurprijstype")) == "EXCL_BTW" {
 		words = append(words, "excl. btw")
 	}
-	o.label = strings.Join(words, " ")
+	o.Label = strings.Join(words, " ")
 	return o
 }
 
 // projectPrice is where a project's prices begin (contract §7): homes to buy are sold free on name.
 func (c *conversion) projectPrice() *sparki.Price {
-	var offers []offer
+	var offers []dutch.Offer
 	add := func(name, suffix string) {
 		if low, ok := wire.Amount(c.at("project.algemeen." + name)); ok && low != placeholder {
-			offers = append(offers, offer{amount: &low, label: "vanaf " + dutch.Euros(low) + " " + suffix})
+			offers = append(offers, dutch.Offer{Amount: &low, Label: "vanaf " + dutch.Euros(low) + " " + suffix})
 		}
 	}
-	add("koopaanneemsomVanaf", freeOnName)
+	add("koopaanneemsomVanaf", dutch.FreeOnName)
 	add("huurprijsVanaf", huurcondities["PER_MAAND"])
-	return priceOf(offers)
+	return dutch.PriceOf(offers...)
 }

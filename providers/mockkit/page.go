@@ -50,6 +50,7 @@ type Webhooks struct {
 	Head       Head
 	URL        string // where they are sent to; "" is nowhere
 	Pending    int
+	Off        string     // why nothing is sent until a person switches it on again; "" when it is on
 	Deliveries []Delivery // newest first
 }
 

@@ -54,6 +54,9 @@ type Sender[M any] struct {
 	Sign func(ctx context.Context, body []byte) (http.Header, error)
 	// Describe is what the log says of a message.
 	Describe func(M) DeliveryEvent
+	// GoesOn is told how each attempt ended. False ends it: a failed one is not made again, and what
+	// waits is dropped. Nil always goes on.
+	GoesOn func(ctx context.Context, delivered bool) bool
 	// Log keeps the log, one call for each attempt.
 	Log func(context.Context, Delivery)
 
@@ -130,6 +133,13 @@ func (s *Sender[M]) idle() bool {
 	return !s.running
 }
 
+// drop forgets what waits.
+func (s *Sender[M]) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = nil
+}
+
 // take takes the next batch.
 func (s *Sender[M]) take() []M {
 	s.mu.Lock()
@@ -184,12 +194,16 @@ func (s *Sender[M]) deliver(batch []M, body []byte) {
 		if err != nil {
 			d.Problem, d.State = err.Error(), "retrying"
 		}
+		goesOn := s.GoesOn == nil || s.GoesOn(s.ctx, err == nil)
 		wait := s.Pace.retry(d.Attempts)
-		if err != nil && time.Since(first)+wait > s.Pace.GiveUp {
+		if err != nil && (!goesOn || time.Since(first)+wait > s.Pace.GiveUp) {
 			d.State = "failed"
 		}
 		d.At = s.Now().UTC()
 		s.Log(s.ctx, d)
+		if !goesOn {
+			s.drop()
+		}
 		if d.State != "retrying" {
 			return
 		}

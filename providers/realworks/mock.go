@@ -46,6 +46,7 @@ func newMock(o providers.MockOptions) *Mock {
 	m.sender.URL, m.sender.Client, m.sender.Pace, m.sender.Batch = o.WebhookURL, o.Client, &m.Pace, 1
 	m.sender.Now = func() time.Time { return m.now() }
 	m.sender.Bodies, m.sender.Describe, m.sender.Log = m.deliveries, WebhookMessage.describe, m.logDelivery
+	m.sender.GoesOn = m.count
 	m.api = m.routes()
 	return m
 }
@@ -150,6 +151,7 @@ func (m *Mock) routes() *http.ServeMux {
 	mux.HandleFunc("POST /objects", m.sameOrigin(m.formAdd))
 	mux.HandleFunc("POST /objects/{code}", m.sameOrigin(m.formChange))
 	mux.HandleFunc("POST /appointments/{id}", m.sameOrigin(m.formAgenda))
+	mux.HandleFunc("POST /webhooks", m.sameOrigin(m.formWebhooks))
 	mux.HandleFunc("POST /faults", m.sameOrigin(m.formFaults))
 	mux.HandleFunc("GET /admin/objects", m.open(m.adminList))
 	mux.HandleFunc("POST /admin/objects", m.sameOrigin(m.adminAdd))
@@ -158,6 +160,7 @@ func (m *Mock) routes() *http.ServeMux {
 	mux.HandleFunc("GET /admin/agenda", m.open(m.adminAgenda))
 	mux.HandleFunc("POST /admin/agenda/{id}", m.sameOrigin(m.adminAgendaChange))
 	mux.HandleFunc("GET /admin/webhooks", m.open(m.adminWebhooks))
+	mux.HandleFunc("POST /admin/webhooks", m.sameOrigin(m.adminSwitchOn))
 	mux.HandleFunc("GET /admin/faults", m.open(m.adminFaults))
 	mux.HandleFunc("POST /admin/faults", m.sameOrigin(m.adminArm))
 	mux.HandleFunc("DELETE /admin/faults", m.sameOrigin(m.adminDisarm))

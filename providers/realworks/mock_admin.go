@@ -352,7 +352,15 @@ func (m *Mock) adminAgendaChange(w http.ResponseWriter, r *http.Request, _ *mock
 
 // adminWebhooks answers GET /admin/webhooks: the log, newest first.
 func (m *Mock) adminWebhooks(w http.ResponseWriter, _ *http.Request, s *mockState) error {
-	return mockkit.Answer(w, mockFields{"pending": m.sender.Pending(), "deliveries": s.log()})
+	return mockkit.Answer(w, mockFields{"pending": m.sender.Pending(), "off": s.hook.off(), "deliveries": s.log()})
+}
+
+// adminSwitchOn answers POST /admin/webhooks: switches the webhook on again.
+func (m *Mock) adminSwitchOn(w http.ResponseWriter, r *http.Request, _ *mockState) error {
+	if err := m.switchOn(r.Context()); err != nil {
+		return err
+	}
+	return m.adminNow(w, r, m.adminWebhooks)
 }
 
 // log is the part of the webhook log that is shown.

@@ -119,9 +119,11 @@ func (m *Mock) pageAgenda(w http.ResponseWriter, r *http.Request, s *mockState) 
 
 // pageWebhooks shows the log of what was sent.
 func (m *Mock) pageWebhooks(w http.ResponseWriter, r *http.Request, s *mockState) error {
-	return mockkit.Render(w, mockPages, "webhooks", mockkit.Webhooks{
-		Head: m.head("Webhooks", r), URL: m.sender.URL, Pending: m.sender.Pending(), Deliveries: s.log(),
-	})
+	page := mockkit.Webhooks{Head: m.head("Webhooks", r), URL: m.sender.URL, Pending: m.sender.Pending(), Deliveries: s.log()}
+	if s.hook.off() {
+		page.Off = strconv.Itoa(s.hook.Failures) + " deliveries failed. Changes are not told until it is on again."
+	}
+	return mockkit.Render(w, mockPages, "webhooks", page)
 }
 
 // pageFaults shows what is armed to fail, and what the office lets out.
@@ -177,6 +179,15 @@ func (m *Mock) formAgenda(w http.ResponseWriter, r *http.Request, _ *mockState) 
 		return err
 	}
 	return m.formDone(w, form, "agenda", "", m.removeAgendaItem(r.Context(), id, form.Value("deleted") == "true"))
+}
+
+// formWebhooks switches the webhook on again.
+func (m *Mock) formWebhooks(w http.ResponseWriter, r *http.Request, _ *mockState) error {
+	form, err := mockReadForm(w, r)
+	if err != nil {
+		return err
+	}
+	return m.formDone(w, form, "webhooks", "", m.switchOn(r.Context()))
 }
 
 // formFaults arms a fault, forgets all, or says what is let out, by the value of "do".

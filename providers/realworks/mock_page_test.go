@@ -170,7 +170,7 @@ func TestMockPageIsPlain(t *testing.T) {
 func TestMockRefusesOtherSites(t *testing.T) {
 	t.Parallel()
 	r := newMockRig(t, nil, "")
-	for _, path := range []string{"/objects", "/objects/LM100231", "/appointments/241870001", "/faults", "/admin/objects", "/admin/objects/LM100231", "/admin/faults", "/admin/release", "/admin/agenda/241870001"} {
+	for _, path := range []string{"/objects", "/objects/LM100231", "/appointments/241870001", "/faults", "/webhooks", "/admin/webhooks", "/admin/objects", "/admin/objects/LM100231", "/admin/faults", "/admin/release", "/admin/agenda/241870001"} {
 		status, _ := r.form(path, url.Values{"price": {"1"}}, func(q *http.Request) {
 			q.Header.Set("Origin", "https://evil.example")
 			q.Header.Set("Sec-Fetch-Site", "cross-site")

@@ -21,13 +21,14 @@ const (
 	mockBogKind       = "bog"
 	mockNieuwbouwKind = "nieuwbouw"
 	mockAgendaKind    = "agenda-item"
+	mockSwitchKind    = "webhook-switch"
 	mockWebhookKind   = "webhook"
 )
 
 // mockKinds is the order in which a state is read.
 var mockKinds = []string{
 	mockConfigKind, mockReleaseKind, mockFaultKind, mockWonenKind, mockBogKind, mockNieuwbouwKind,
-	mockAgendaKind, mockWebhookKind,
+	mockAgendaKind, mockSwitchKind, mockWebhookKind,
 }
 
 // mockDocument is what the store keeps of an object or an agenda item.
@@ -46,7 +47,7 @@ type mockDocument struct {
 
 // mockEntry is one document, decoded once. It never changes.
 type mockEntry struct {
-	value any // mockConfig, mockRelease, *mockStoredFault, *mockObject, *mockAgendaEntry or mockkit.Delivery
+	value any // mockConfig, mockRelease, mockSwitch, *mockStoredFault, *mockObject, *mockAgendaEntry or mockkit.Delivery
 }
 
 // mockRelease is what the office lets out ("vrijgave", contract §1).
@@ -66,6 +67,7 @@ type mockRelease struct {
 type mockState struct {
 	configs    []mockConfig // the one to hand out first
 	release    mockRelease
+	hook       mockSwitch
 	faults     []*mockStoredFault       // in the order in which they were armed
 	objects    map[string][]*mockObject // deleted ones too, by kind, each ordered by id
 	byCode     map[string]*mockObject   // also by the codes of building types and units
@@ -85,6 +87,8 @@ func newMockEntry(d providers.MockDoc) (*mockEntry, error) {
 		e.value, err = mockDecoded[mockConfig](d.JSON)
 	case mockReleaseKind:
 		e.value, err = mockDecoded[mockRelease](d.JSON)
+	case mockSwitchKind:
+		e.value, err = mockDecoded[mockSwitch](d.JSON)
 	case mockFaultKind:
 		e.value, err = mockDecoded[*mockStoredFault](d.JSON)
 	case mockWebhookKind:
@@ -111,6 +115,9 @@ func newMockState(entries map[string]map[string]*mockEntry) *mockState {
 	slices.SortFunc(s.configs, compareMockConfigs)
 	for _, release := range mockValues[mockRelease](entries[mockReleaseKind]) {
 		s.release = release
+	}
+	for _, hook := range mockValues[mockSwitch](entries[mockSwitchKind]) {
+		s.hook = hook
 	}
 	s.faults = mockValues[*mockStoredFault](entries[mockFaultKind])
 	s.deliveries = mockValues[mockkit.Delivery](entries[mockWebhookKind])
@@ -148,10 +155,13 @@ type mockChange struct {
 }
 
 // change reads, decides and stores, one call at a time in this process, and queues the webhooks in
-// the order of the changes.
+// the order of the changes, unless they are switched off.
 func (m *Mock) change(ctx context.Context, decide func(*mockState) (mockChange, error)) error {
 	return m.mirror.Change(ctx, func(s *mockState) (mockkit.Change, error) {
 		c, err := decide(s)
+		if s.hook.off() {
+			c.events = nil
+		}
 		return mockkit.Change{Docs: c.docs, Stored: func() { m.sender.Queue(c.events) }}, err
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/mockkit"
 )
 
@@ -103,6 +104,43 @@ func (m WebhookMessage) describe() mockkit.DeliveryEvent {
 // event is the webhook about an object that changed now.
 func (m *Mock) event(o *mockObject) WebhookMessage {
 	return WebhookMessage{API: o.api.kind, Afdeling: o.afdeling, Object: o.code, At: m.now(), Base: m.site.URL}
+}
+
+// mockMaxFailures is after how many failed deliveries Realworks switches a webhook off (contract §5).
+const mockMaxFailures = 25
+
+// mockSwitch is whether webhooks are sent. One switch serves all three kinds of objects.
+type mockSwitch struct {
+	// Failures counts the failed attempts since the last good one; in a row is assumed.
+	Failures int `json:"failures"`
+}
+
+func (h mockSwitch) off() bool { return h.Failures >= mockMaxFailures }
+
+// count counts an attempt, and says whether the webhook is still on.
+func (m *Mock) count(ctx context.Context, delivered bool) (on bool) {
+	err := m.change(ctx, func(s *mockState) (c mockChange, err error) {
+		failures := s.hook.Failures + 1
+		if delivered {
+			failures = 0
+		}
+		on = failures < mockMaxFailures
+		if failures == s.hook.Failures {
+			return c, nil
+		}
+		return mockSwitched(mockSwitch{Failures: failures})
+	})
+	return on || err != nil
+}
+
+// switchOn lets webhooks be sent again. What changed meanwhile is not told.
+func (m *Mock) switchOn(ctx context.Context) error {
+	return m.change(ctx, func(*mockState) (mockChange, error) { return mockSwitched(mockSwitch{}) })
+}
+
+func mockSwitched(hook mockSwitch) (mockChange, error) {
+	doc, err := mockDoc(mockSwitchKind, mockSwitchKind, hook)
+	return mockChange{docs: []providers.MockDoc{doc}}, err
 }
 
 // deliveries are the bodies that carry a batch, which is one message.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -173,6 +174,57 @@ func TestMockWebhookRetriesAndLogs(t *testing.T) {
 			return
 		}
 		runtime.Gosched()
+	}
+}
+
+// TestMockSwitchesWebhooksOff: after 25 failed deliveries nothing is sent until a person switches the
+// webhook on again.
+func TestMockSwitchesWebhooksOff(t *testing.T) {
+	t.Parallel()
+	receiver := newMockReceiver(t, append(slices.Repeat([]int{500}, 3), append([]int{202}, slices.Repeat([]int{404}, mockMaxFailures)...)...)...)
+	r := newMockRig(t, nil, receiver.URL)
+	r.quick()
+	take := func(n int) (last mockFields) {
+		t.Helper()
+		for range n {
+			last = mockDecode(t, <-receiver.got)
+		}
+		return last
+	}
+	price := func(code string, price int) { r.text(200, "POST", "/admin/objects/"+code, mockFields{"price": price}) }
+	state := func() (first string, off bool) {
+		log := r.get("/admin/webhooks")
+		if list := log["deliveries"].([]any); len(list) > 0 {
+			first, _ = list[0].(mockFields)["state"].(string)
+		}
+		return first, log["off"].(bool)
+	}
+	price("LM100231", 475000)
+	take(4) // three failures and a success, after which they are counted anew
+	price("LM100231", 476000)
+	take(mockMaxFailures)
+	for _, off := state(); !off; _, off = state() {
+		runtime.Gosched()
+	}
+	for first, _ := state(); first != "failed"; first, _ = state() {
+		runtime.Gosched()
+	}
+	if page := r.page("/webhooks"); !strings.Contains(page, "Switched off: 25 deliveries failed") {
+		t.Errorf("page: %s", page)
+	}
+	price("LM100244", 1500)
+	if n := r.sender.Pending(); n != 0 {
+		t.Errorf("%d wait while the webhook is off", n)
+	}
+	if _, page := r.form("/webhooks", nil); strings.Contains(page, "Switched off") {
+		t.Errorf("page: %s", page)
+	}
+	price("LM100231", 477000)
+	if hook := take(1); mockAt(hook, "parameters.OBJECT") != "LM100231" {
+		t.Errorf("told: %v", hook)
+	}
+	if _, off := state(); off {
+		t.Error("it is off again")
 	}
 }
 

@@ -351,18 +351,25 @@ func TestFetchRefusals(t *testing.T) {
 		})
 		t.Run("OneTokenRenewal", func(t *testing.T) {
 			t.Parallel()
-			if k.key != "kolibri" {
-				t.Skip("its tokens are not fetched")
-			}
 			h := newHookOf(t, k)
 			h.office.change(t, k.house, `{"price": 700001}`)
 			h.office.faults.Add(mockkit.Fault{Path: k.detailPath, Status: 401})
-			tokens := h.office.called("/connect/token")
+			if k.tokenPath == "" { // there is nothing to renew, and what is refused is not asked for again
+				asked := h.office.called(k.detailPath)
+				if s := h.refreshed(t, k.house); s.Outcome != "FAILED" || !strings.Contains(s.Reason, "token") {
+					t.Errorf("the delivery is %s %q", s.Outcome, s.Reason)
+				}
+				if n := h.office.called(k.detailPath) - asked; n != 1 {
+					t.Errorf("the object was asked for %d times", n)
+				}
+				return
+			}
+			tokens := h.office.called(k.tokenPath)
 			if s := h.refreshed(t, k.house); s.Outcome != "PROCESSED" {
 				t.Errorf("the delivery is %s %q", s.Outcome, s.Reason)
 			}
-			if state, _, _ := h.line(t); state != "OK" || h.office.called("/connect/token") != tokens+1 {
-				t.Errorf("the connection is %s after %d tokens", state, h.office.called("/connect/token")-tokens)
+			if state, _, _ := h.line(t); state != "OK" || h.office.called(k.tokenPath) != tokens+1 {
+				t.Errorf("the connection is %s after %d tokens", state, h.office.called(k.tokenPath)-tokens)
 			}
 		})
 	})
@@ -409,46 +416,44 @@ func TestRetryAfter(t *testing.T) {
 // Shapes and values that nobody knows fail no item (K12).
 func TestUnknownShapes(t *testing.T) {
 	t.Parallel()
-	h := newHook(t)
-	objects := h.priced(t, 4)
-	for _, object := range objects {
-		h.office.change(t, object, `{"title": "Changed"}`)
-	}
-	h.office.respells(objects[0], func(e map[string]any) {
-		e["listingType"], e["availabilityStatus"], e["realEstateGroup"], e["assignmentPhase"] = "Ruimteschip", "Beamed", "Galactic", "Imagined"
-	})
-	h.office.respells(objects[1], func(e map[string]any) {
-		e["saleOffer"] = map[string]any{"salePrice": "350000", "saleCondition": "ForFree"}
-		e["numberOfRooms"], e["photos"], e["energyLabel"] = nil, nil, map[string]any{"energyClass": "Z"}
-	})
-	h.office.respells(objects[2], func(e map[string]any) {
-		for key := range e {
-			if !slices.Contains([]string{"id", "realEstateAgencyId", "isActive", "dateTimeModified", "dateTimeCreated", "linkedOffice", "linkedEmployee", "assignmentPhase"}, key) {
-				delete(e, key)
+	forKinds(t, func(t *testing.T, k kind) {
+		h := newHookOf(t, k)
+		shapes := []struct {
+			name  string
+			shape func(entity map[string]any)
+		}{{"new values", k.strange.values}, {"texts and nulls", k.strange.texts}, {"nothing", k.strange.bare}, {"other shapes", k.strange.shapes}}
+		objects := h.priced(t, len(shapes))
+		for n, object := range objects {
+			h.office.respells(object, func(e map[string]any) {
+				speakers[k.key].changed(e)
+				shapes[n].shape(e)
+			})
+		}
+		for _, delivery := range h.told(t, objects...) {
+			if s := h.settled(t, delivery); s.Outcome != "PROCESSED" {
+				t.Errorf("a delivery is %s %q", s.Outcome, s.Reason)
 			}
 		}
-	})
-	h.office.respells(objects[3], func(e map[string]any) {
-		e["address"], e["titleText"], e["photos"], e["saleOffer"], e["numberOfRooms"] = []any{}, "a text", map[string]any{"a": 1}, []any{1}, map[string]any{}
-		e["aKeyThatIsNew"] = "\x00 \ufffd"
-	})
-	r := h.succeed(t)
-	if r.Failed != 0 || r.Updated != 4 {
-		t.Errorf("the crawl is %+v", r)
-	}
-	for n, object := range objects {
-		i := h.item(t, object)
-		if i.State != "ACTIVE" || i.SyncError != "" || i.Listing.Title == "" {
-			t.Errorf("object %d is %+v", n, i)
+		for n, object := range objects {
+			i := h.item(t, object)
+			if i.State != "ACTIVE" || i.SyncError != "" || i.Listing.Title == "" {
+				t.Errorf("with %s an object is %+v", shapes[n].name, i)
+			}
 		}
-	}
-	var category, amount string
-	h.sql(t, `select category from items where external_id = $1`, []any{objects[0]}, &category)
-	h.sql(t, `select coalesce(price_amount::text, '') from items where external_id = $1`, []any{objects[1]}, &amount)
-	if category != "OTHER" || amount != "350000.00" {
-		t.Errorf("an unknown type is %s, a price as text %s", category, amount)
-	}
-	if n := h.count(t, "fetches"); n != 0 {
-		t.Errorf("%d fetches are left", n)
-	}
+		var category, amount string
+		h.sql(t, `select category from items where external_id = $1`, []any{objects[0]}, &category)
+		h.sql(t, `select coalesce(price_amount::text, '') from items where external_id = $1`, []any{objects[1]}, &amount)
+		if category != "OTHER" || amount != "350000.00" {
+			t.Errorf("an unknown type is %s, a price as text %s", category, amount)
+		}
+		if n := h.count(t, "items where source_modified_at > '2027-01-01'"); n != len(shapes) {
+			t.Errorf("%d objects were read", n)
+		}
+		if r := h.succeed(t); r.Failed != 0 || r.Deactivated != 0 {
+			t.Errorf("the crawl is %+v", r)
+		}
+		if n := h.count(t, "fetches"); n != 0 {
+			t.Errorf("%d fetches are left", n)
+		}
+	})
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,8 @@ type kind struct {
 	// listPath and detailPath are in the URLs of the list's pages and of single objects, apiPath in
 	// those of every call with credentials.
 	listPath, detailPath, apiPath string
+	// tokenPath is where access tokens are fetched; "" where a person pastes them.
+	tokenPath string
 	// reads is in the URL of every read of a single object, of whatever type.
 	reads string
 	// officeSetting limits the objects to some offices, which stand in officeColumn of an item.
@@ -50,6 +54,10 @@ type kind struct {
 	// refusals are faults of one call that waiting does not mend, with what becomes of the connection
 	// and what the office is told.
 	refusals map[string]refusal
+	// strange is what the CRM may do to an object one day: values that nobody knows in place of its type
+	// and its status; the price 350000 as a text, and nulls; nothing but what names it; and other shapes
+	// altogether, with a key that is new.
+	strange struct{ values, texts, bare, shapes func(entity map[string]any) }
 	// bodies are deliveries that tell of changes of these objects; header is that of one.
 	bodies func(url string, objects ...string) [][]byte
 	header func(secret string, body []byte) http.Header
@@ -78,7 +86,7 @@ var kinds = []kind{{
 	seed: kolibri.SeedObjects, made: kolibri.SeededObjectID,
 	storeKind: "object", storeID: func(id string) string { return id },
 	house: lindelaan, project: kersenboom, withdrawn: withdrawn, houses: "object-assignment",
-	listPath: listPath, detailPath: detailPath, apiPath: "/v3/", reads: "Assignments?id=", officeSetting: "officeIds", officeColumn: "office_id",
+	listPath: listPath, detailPath: detailPath, apiPath: "/v3/", tokenPath: "/connect/token", reads: "Assignments?id=", officeSetting: "officeIds", officeColumn: "office_id",
 	away: map[string]struct{ away, back, reason string }{
 		"Deleted":   {`{"deleted": true}`, `{"deleted": false}`, "DELETED"},
 		"Withdrawn": {`{"availability": "Withdrawn"}`, `{"availability": "Available"}`, "WITHDRAWN"},
@@ -91,6 +99,22 @@ var kinds = []kind{{
 		"SignedOut":  {onList, 401, "UNAUTHORIZED", "access token"},
 		"NotAllowed": {onDetail, 403, "MISCONFIGURED", "objectassignment.read"},
 		"OutInside":  {onDetail, 401, "UNAUTHORIZED", "access token"},
+	},
+	strange: struct{ values, texts, bare, shapes func(entity map[string]any) }{
+		values: func(e map[string]any) {
+			e["listingType"], e["availabilityStatus"], e["realEstateGroup"], e["assignmentPhase"] = "Ruimteschip", "Beamed", "Galactic", "Imagined"
+		},
+		texts: func(e map[string]any) {
+			e["saleOffer"] = map[string]any{"salePrice": "350000", "saleCondition": "ForFree"}
+			e["numberOfRooms"], e["photos"], e["energyLabel"] = nil, nil, map[string]any{"energyClass": "Z"}
+		},
+		bare: func(e map[string]any) {
+			only(e, "id", "realEstateAgencyId", "isActive", "dateTimeModified", "dateTimeCreated", "linkedOffice", "linkedEmployee", "assignmentPhase")
+		},
+		shapes: func(e map[string]any) {
+			e["address"], e["titleText"], e["photos"], e["saleOffer"], e["numberOfRooms"] = []any{}, "a text", map[string]any{"a": 1}, []any{1}, map[string]any{}
+			e["aKeyThatIsNew"] = "\x00 \ufffd"
+		},
 	},
 	bodies: func(_ string, objects ...string) [][]byte {
 		var messages []kolibri.WebhookMessage
@@ -123,6 +147,21 @@ var kinds = []kind{{
 		"Conflict":  {onList, 409, "OK", "refuses the call"},
 		"SignedOut": {func(kind) string { return "/" }, 401, "UNAUTHORIZED", "API token"},
 	},
+	strange: struct{ values, texts, bare, shapes func(entity map[string]any) }{
+		values: func(e map[string]any) {
+			e["object"] = map[string]any{"type": map[string]any{"objecttype": "RUIMTESCHIP"}}
+			e["financieel"] = map[string]any{"overdracht": map[string]any{"status": "GESTRAALD", "koopprijs": 350000, "koopprijsvoorvoegsel": "GRATIS"}}
+		},
+		texts: func(e map[string]any) {
+			e["financieel"] = map[string]any{"overdracht": map[string]any{"status": "BESCHIKBAAR", "koopprijs": "350000", "koopconditie": "VOOR_NIETS"}}
+			e["algemeen"], e["detail"], e["media"] = map[string]any{"aantalKamers": nil, "energieklasse": "Z", "isolatievormen": nil}, nil, nil
+		},
+		bare: func(e map[string]any) { only(e, "id", "diversen", "tijdstipLaatsteWijziging") },
+		shapes: func(e map[string]any) {
+			e["adres"], e["teksten"], e["media"], e["financieel"], e["detail"] = []any{}, "a text", map[string]any{"a": 1}, []any{1}, map[string]any{"etages": map[string]any{}}
+			e["eenNieuweSleutel"] = "\x00 \ufffd"
+		},
+	},
 	bodies: func(url string, objects ...string) (bodies [][]byte) {
 		for _, object := range objects {
 			bodies = append(bodies, realworksBody(url, object))
@@ -131,6 +170,11 @@ var kinds = []kind{{
 	},
 	header: func(_ string, _ []byte) http.Header { return http.Header{"Content-Type": {"application/json"}} },
 }}
+
+// only leaves nothing but these keys.
+func only(entity map[string]any, keys ...string) {
+	maps.DeleteFunc(entity, func(key string, _ any) bool { return !slices.Contains(keys, key) })
+}
 
 // realworksBody is a delivery about an object of the office at url.
 func realworksBody(url, object string) []byte {

@@ -47,31 +47,7 @@ func (villa) Connect(s sparki.Settings, transport http.RoundTripper) (providers.
 
 func (villa) Mock(o providers.MockOptions) providers.Mock { return villaMock{o} }
 
-type villaLine struct {
-	noAgenda
-	api *rest.Client
-}
-
-// noAgenda is the agenda of a CRM that has none.
-type noAgenda struct{}
-
-var errNoAgenda = sparki.Errorf(sparki.Conflict, "Villa has no agenda")
-
-func (noAgenda) Targets(context.Context) ([]sparki.AgendaTarget, error) { return nil, nil }
-
-func (noAgenda) Put(context.Context, string, sparki.AgendaEntry) (string, error) {
-	return "", errNoAgenda
-}
-
-func (noAgenda) Cancel(context.Context, string, sparki.AgendaEntry) error { return errNoAgenda }
-
-func (noAgenda) Find(context.Context, sparki.AgendaEntry) (string, error) { return "", errNoAgenda }
-
-func (noAgenda) Read(context.Context, string, sparki.AgendaEntry) (*sparki.AgendaItem, error) {
-	return nil, errNoAgenda
-}
-
-func (noAgenda) TestTarget() (sparki.EntryTarget, error) { return sparki.EntryTarget{}, errNoAgenda }
+type villaLine struct{ api *rest.Client }
 
 func (c villaLine) Check(ctx context.Context) error {
 	_, err := c.Listing(ctx, sparki.Ref{Type: "villa", ID: "1"})

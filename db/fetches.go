@@ -88,7 +88,8 @@ func (d *DB) ClaimFetches(ctx context.Context, portal, integration uuid.UUID, le
 }
 
 // FinishFetch ends a fetch that succeeded and settles the messages it covers. A hint that came
-// meanwhile makes it wait again; again tells.
+// meanwhile makes it wait again, and due at once: a pause would hold up the last of several quick
+// changes, and no flood that names many objects. again tells.
 func (tx *Tx) FinishFetch(ctx context.Context, f *Fetch) (again bool, err error) {
 	tag, err := tx.Exec(ctx, `delete from fetches where portal_id = $1 and id = $2 and fence = $3 and seq = $4`, tx.portal, f.ID, f.Fence, f.Seq)
 	if err == nil && tag.RowsAffected() == 0 {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/db/dbtest"
@@ -522,4 +523,37 @@ func TestWebhookThousandForOneObject(t *testing.T) {
 	if n := h.office.called(read) - before; n != 1 {
 		t.Errorf("the object was read %d times", n)
 	}
+}
+
+// A flood of deliveries about one object is a few reads of it (C2): each read covers all that came
+// before it began, and what comes meanwhile makes one more. The last word is not lost.
+func TestWebhookFloodForOneObject(t *testing.T) {
+	t.Parallel()
+	forKinds(t, func(t *testing.T, k kind) {
+		const deliveries = 1000
+		h := newHookOf(t, k)
+		before := h.office.called(k.reads)
+		var posts errgroup.Group
+		posts.SetLimit(16)
+		for n := range deliveries {
+			posts.Go(func() error {
+				if n == deliveries/2 {
+					h.office.change(t, k.house, `{"price": 700001}`)
+				}
+				h.told(t, k.house)
+				return nil
+			})
+		}
+		_ = posts.Wait() // they fail the test themselves
+		eventually(t, "the deliveries to be settled", func() bool { return h.count(t, "deliveries where outcome = 'PENDING'") == 0 })
+		if n := h.count(t, "deliveries where outcome = 'PROCESSED'"); n != deliveries {
+			t.Errorf("%d deliveries are processed", n)
+		}
+		if n := h.office.called(k.reads) - before; n > deliveries/20 { // four or five on a quiet machine
+			t.Errorf("the object was read %d times", n)
+		}
+		if i := h.item(t, k.house); i.Listing.Price.Amount != "700001.00" {
+			t.Errorf("the price is %s", i.Listing.Price.Amount)
+		}
+	})
 }

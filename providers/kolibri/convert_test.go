@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/providers/providertest"
 )
 
 // tables are the enum tables by the contract's name of the enum.
@@ -35,7 +36,7 @@ var tables = map[string]any{
 func TestTablesHoldEveryValueOfTheContract(t *testing.T) {
 	t.Parallel()
 	var enums map[string][]string
-	if err := json.Unmarshal(sample(t, "enums"), &enums); err != nil {
+	if err := json.Unmarshal(providertest.Sample(t, "enums"), &enums); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := slices.Sorted(maps.Keys(tables)), slices.Sorted(maps.Keys(enums)); !slices.Equal(got, want) {
@@ -56,7 +57,7 @@ func TestTablesHoldEveryValueOfTheContract(t *testing.T) {
 func TestFieldsAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	var types map[string][]string
-	if err := json.Unmarshal(sample(t, "fields"), &types); err != nil {
+	if err := json.Unmarshal(providertest.Sample(t, "fields"), &types); err != nil {
 		t.Fatal(err)
 	}
 	var known []string
@@ -78,15 +79,15 @@ const canary = "CANARY"
 func TestNothingElseShows(t *testing.T) {
 	t.Parallel()
 	var types map[string][]string
-	if err := json.Unmarshal(sample(t, "fields"), &types); err != nil {
+	if err := json.Unmarshal(providertest.Sample(t, "fields"), &types); err != nil {
 		t.Fatal(err)
 	}
 	never := strings.Fields(`purchasePrice targetPurchasePrice targetRentPrice internalBudget customerBudget realizedPerMonth
 		valueAssignment saleCommissionTotal rentCommissionTotal commissionContactNote commissionCustomerNote commissionOwnerNote
 		commissionPaidBy commissionType commissionScales commissionOwnerGross keyNr keyNote internalMemo email phoneMobile
 		certificateNumber claimInProgress cadastralCode fileName md5Hash priceHistory valuationOfImmovablePropertyAct`)
-	for _, name := range slices.Concat(samples(t, "object-"), samples(t, "project-")) {
-		body := sample(t, name)
+	for _, name := range slices.Concat(providertest.Samples(t, "object-"), providertest.Samples(t, "project-")) {
+		body := providertest.Sample(t, name)
 		kind, ref := kindOfSample(t, body)
 		var doc map[string]map[string]any
 		if err := json.Unmarshal(body, &doc); err != nil {
@@ -132,7 +133,7 @@ func TestNothingElseShows(t *testing.T) {
 func TestHiddenPricesShowNowhere(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"object-assignment-sale-house", "object-sale-and-rent", "project-assignment", "object-commercial", "object-parking"} {
-		body := sample(t, name)
+		body := providertest.Sample(t, name)
 		kind, ref := kindOfSample(t, body)
 		body = []byte(strings.Replace(string(body), `"forSale":`, `"hidePrice": true, "forSale":`, 1))
 		body = []byte(strings.Replace(string(body), `"hidePrice": false`, `"hidePrice": true`, 1))
@@ -344,8 +345,8 @@ func TestSectionTexts(t *testing.T) {
 }
 
 func FuzzListing(f *testing.F) {
-	for _, name := range slices.Concat(samples(f, "object-"), samples(f, "project-")) {
-		f.Add(sample(f, name))
+	for _, name := range slices.Concat(providertest.Samples(f, "object-"), providertest.Samples(f, "project-")) {
+		f.Add(providertest.Sample(f, name))
 	}
 	f.Add([]byte(`{"objectAssignment":{"id":"` + sampleOffice + `","titleText":"\ud800","photos":[{"urlOriginal":"https://x/\u0000"}]}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -411,7 +412,7 @@ func checkListing(t *testing.T, f *sparki.Found) {
 func BenchmarkListing(b *testing.B) {
 	for _, name := range []string{"object-assignment-sale-house", "object-assignment-withdrawn"} {
 		b.Run(name, func(b *testing.B) {
-			body := sample(b, name)
+			body := providertest.Sample(b, name)
 			kind, ref := kindOfSample(b, body)
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()

@@ -9,6 +9,7 @@ import (
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/memstore"
+	"sparki.app/integrations/providers/providertest"
 )
 
 // TestMockThroughTheClient reads the whole mock CRM with the real client: what the one sends, the
@@ -112,7 +113,7 @@ func TestMockRefusesAsTheClientSays(t *testing.T) {
 // BenchmarkClient reads one object after another over the in-process line: token, call, checks of
 // the answer, mapping.
 func BenchmarkClient(b *testing.B) {
-	body := sample(b, "object-assignment-sale-house")
+	body := providertest.Sample(b, "object-assignment-sale-house")
 	_, ref := kindOfSample(b, body)
 	c := newConn(staticAccount(), local(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) })))
 	b.SetBytes(int64(len(body)))
@@ -126,7 +127,7 @@ func BenchmarkClient(b *testing.B) {
 
 // BenchmarkListingStored adds what the store does with every listing: writing it as JSON.
 func BenchmarkListingStored(b *testing.B) {
-	body := sample(b, "object-assignment-sale-house")
+	body := providertest.Sample(b, "object-assignment-sale-house")
 	kind, ref := kindOfSample(b, body)
 	for b.Loop() {
 		found, err := sampleAccount.found(kind, ref, body)

@@ -2,11 +2,7 @@ package kolibri
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,9 +12,8 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/providertest"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // The account of the samples. Everybody and everything in testdata is invented; the samples of the
 // contract are there under their own names.
@@ -29,59 +24,6 @@ const (
 )
 
 var sampleAccount = account{baseURL: "https://sandbox-api.kolibri24.com/v3", agencyID: sampleAgency}
-
-// samples are the names of the files in testdata that begin with prefix, without extensions.
-func samples(t testing.TB, prefix string) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", prefix+"*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, file := range files {
-		if name := strings.TrimSuffix(filepath.Base(file), ".json"); !strings.HasSuffix(name, ".golden") {
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 {
-		t.Fatalf("no sample begins with %q", prefix)
-	}
-	return names
-}
-
-func sample(t testing.TB, name string) []byte {
-	t.Helper()
-	body, err := os.ReadFile(filepath.Join("testdata", name+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
-}
-
-// golden compares what became of a sample with its golden file.
-func golden(t *testing.T, name string, got any) {
-	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(got); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join("testdata", name+".golden.json")
-	if *update {
-		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(b.Bytes(), want) {
-		t.Errorf("%s is not what it was; look at the difference after go test -update.\ngot:\n%s", file, b.Bytes())
-	}
-}
 
 // goldenFound is a sparki.Found in a golden file: all but the raw answer.
 type goldenFound struct {
@@ -109,10 +51,10 @@ func kindOfSample(t testing.TB, body []byte) (*assignmentKind, sparki.Ref) {
 func TestGoldenListings(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"object-", "project-"} {
-		for _, name := range samples(t, prefix) {
+		for _, name := range providertest.Samples(t, prefix) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				body := sample(t, name)
+				body := providertest.Sample(t, name)
 				kind, ref := kindOfSample(t, body)
 				f, err := sampleAccount.found(kind, ref, body)
 				if err != nil {
@@ -124,7 +66,7 @@ func TestGoldenListings(t *testing.T) {
 				if f.Ref.ModifiedAt != f.ModifiedAt {
 					t.Error("the reference has another modification time")
 				}
-				golden(t, name, goldenFound{
+				providertest.Golden(t, name, goldenFound{
 					f.Ref.Key(), f.ModifiedAt, f.Inactive, f.ObjectCode, f.AgencyID, f.OfficeID, f.EmployeeIDs, f.Unknown, f.Listing,
 				})
 			})
@@ -134,37 +76,37 @@ func TestGoldenListings(t *testing.T) {
 
 func TestGoldenSearch(t *testing.T) {
 	t.Parallel()
-	for _, name := range samples(t, "assignments-search") {
-		golden(t, name, pageFrom(resultsFrom(gjson.ParseBytes(sample(t, name))), 0, time.Time{}))
+	for _, name := range providertest.Samples(t, "assignments-search") {
+		providertest.Golden(t, name, pageFrom(resultsFrom(gjson.ParseBytes(providertest.Sample(t, name))), 0, time.Time{}))
 	}
 }
 
 func TestGoldenWebhooks(t *testing.T) {
 	t.Parallel()
-	for _, name := range samples(t, "webhook-") {
-		body := sample(t, name)
+	for _, name := range providertest.Samples(t, "webhook-") {
+		body := providertest.Sample(t, name)
 		messages, err := New().Changes(sampleSettings(), signed(body), body)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		golden(t, name, messages)
+		providertest.Golden(t, name, messages)
 	}
 }
 
 func TestGoldenRefusals(t *testing.T) {
 	t.Parallel()
-	for _, name := range samples(t, "error-") {
+	for _, name := range providertest.Samples(t, "error-") {
 		status, err := strconv.Atoi(strings.Split(name, "-")[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := newConn(staticAccount(), answering(status, string(sample(t, name))))
+		c := newConn(staticAccount(), answering(status, string(providertest.Sample(t, name))))
 		_, err = c.Listing(t.Context(), firstObject)
 		e, ok := errors.AsType[*sparki.Error](err)
 		if !ok {
 			t.Fatalf("%s: %v", name, err)
 		}
-		golden(t, name, map[string]string{"kind": string(e.Kind), "text": e.Text})
+		providertest.Golden(t, name, map[string]string{"kind": string(e.Kind), "text": e.Text})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/providertest"
 )
 
 func TestFullCrawl(t *testing.T) {
@@ -132,7 +133,7 @@ func TestEndlessList(t *testing.T) {
 func TestListingAsksByKind(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"object-assignment-sale-house", "object-type-assignment", "project-assignment"} {
-		body := sample(t, name)
+		body := providertest.Sample(t, name)
 		kind, ref := kindOfSample(t, body)
 		asked := ""
 		c := newConn(staticAccount(), local(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -208,7 +209,7 @@ func TestInactive(t *testing.T) {
 func TestHalfAPageIsNone(t *testing.T) {
 	t.Parallel()
 	// A page of the list that breaks off in the middle is no page.
-	whole := string(sample(t, "assignments-search-response"))
+	whole := string(providertest.Sample(t, "assignments-search-response"))
 	c := newConn(staticAccount(), local(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", fmt.Sprint(len(whole)))
 		_, _ = io.WriteString(w, whole[:len(whole)/2])

@@ -20,7 +20,7 @@ func TestProvider(t *testing.T) {
 		SignIn:   isSignIn,
 		Refusals: []func(string) string{errorResponse("Other"), httpError},
 		Verdicts: map[int]sparki.Kind{http.StatusForbidden: sparki.Misconfigured}, // consent or permission is missing
-		Delivery: sample(t, "webhook-envelope"),
+		Delivery: providertest.Sample(t, "webhook-envelope"),
 		Sign: func(secret string, body []byte) http.Header {
 			return http.Header{"Signature": {base64Of(sign(secret, body))}}
 		},

@@ -16,6 +16,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/providertest"
 )
 
 func sampleSettings() sparki.Settings {
@@ -38,7 +39,7 @@ func signed(body []byte) http.Header {
 
 func TestSignatureVector(t *testing.T) {
 	t.Parallel()
-	body := sample(t, "webhook-envelope")
+	body := providertest.Sample(t, "webhook-envelope")
 	s := sparki.Settings{Secrets: map[string][]sparki.Secret{settingWebhookSecret: {sampleSecret}}}
 	header := http.Header{"Signature": {"AfJN4zXn4fHsStoWeyQwlgH2q4uqzYAWT0Ly4+Uvf5Q="}} // contract §8.2
 	if messages, err := New().Changes(s, header, body); err != nil || len(messages) != 3 {
@@ -48,7 +49,7 @@ func TestSignatureVector(t *testing.T) {
 
 func TestSignatures(t *testing.T) {
 	t.Parallel()
-	body := sample(t, "webhook-envelope")
+	body := providertest.Sample(t, "webhook-envelope")
 	mac := sign(sampleSecret, body)
 	good := base64.StdEncoding.EncodeToString(mac)
 	respelled := good[:42] + string(good[42]+1) + "=" // the last digit carries two bits that mean nothing
@@ -233,8 +234,8 @@ func TestThousandMessages(t *testing.T) {
 }
 
 func FuzzChanges(f *testing.F) {
-	for _, name := range samples(f, "webhook-") {
-		f.Add(sample(f, name), signed(sample(f, name)).Get("Signature"))
+	for _, name := range providertest.Samples(f, "webhook-") {
+		f.Add(providertest.Sample(f, name), signed(providertest.Sample(f, name)).Get("Signature"))
 	}
 	f.Add([]byte(`{"items":[{"data":{"messages":[{"data":"\ud800"}]}}]}`), "")
 	f.Fuzz(func(t *testing.T, body []byte, signature string) {
@@ -275,7 +276,7 @@ func FuzzChanges(f *testing.F) {
 }
 
 func BenchmarkChanges(b *testing.B) {
-	body := sample(b, "webhook-envelope") // three messages
+	body := providertest.Sample(b, "webhook-envelope") // three messages
 	header, s := signed(body), sampleSettings()
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()

@@ -24,6 +24,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/providertest"
 )
 
 // widgetVector is the contract's sample of a signed address.
@@ -39,7 +40,7 @@ type widgetVector struct {
 func readVector(t *testing.T) widgetVector {
 	t.Helper()
 	var v widgetVector
-	if err := json.Unmarshal(sample(t, "widget-signature-vector"), &v); err != nil {
+	if err := json.Unmarshal(providertest.Sample(t, "widget-signature-vector"), &v); err != nil {
 		t.Fatal(err)
 	}
 	return v

@@ -87,7 +87,7 @@ func (o *office) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestAgendaBodies compares what is sent with the contract's samples.
 func TestAgendaBodies(t *testing.T) {
 	t.Parallel()
-	o := &office{status: 200, body: string(sample(t, "agenda_v3_create_response"))}
+	o := &office{status: 200, body: string(providertest.Sample(t, "agenda_v3_create_response"))}
 	c := connect(t, liveSettings(), o)
 	e := sampleEntry()
 	sends := func(name, method, path string) {
@@ -96,7 +96,7 @@ func TestAgendaBodies(t *testing.T) {
 		if err := json.Indent(&got, o.sent, "", "  "); err != nil {
 			t.Fatal(err)
 		}
-		if err := json.Indent(&want, bytes.TrimSpace(sample(t, name)), "", "  "); err != nil {
+		if err := json.Indent(&want, bytes.TrimSpace(providertest.Sample(t, name)), "", "  "); err != nil {
 			t.Fatal(err)
 		}
 		if o.method != method || o.path != path || got.String() != want.String() {
@@ -109,7 +109,7 @@ func TestAgendaBodies(t *testing.T) {
 	}
 	sends("agenda_v3_create_request", "POST", "/agenda/v3")
 	e.Start, e.End = e.Start.Add(time.Hour), e.End.Add(time.Hour)
-	o.body = string(sample(t, "agenda_v3_update_response"))
+	o.body = string(providertest.Sample(t, "agenda_v3_update_response"))
 	if again, err := c.Put(t.Context(), id, e); err != nil || again != id {
 		t.Fatalf("%q, %v", again, err)
 	}
@@ -177,9 +177,9 @@ func TestAgendaAnswers(t *testing.T) {
 		"no such path":          {office: office{status: 404, body: noPath}, create: sparki.Misconfigured, change: sparki.Misconfigured},
 		"no words":              {office: office{status: 404}, create: sparki.Misconfigured, change: sparki.Misconfigured},
 		"a page":                {office: office{status: 404, body: "<html>"}, create: sparki.Misconfigured, change: sparki.Misconfigured},
-		"refused":               {office: office{status: 400, body: string(sample(t, "agenda_v3_error_validation"))}, create: sparki.Rejected, change: sparki.Rejected},
+		"refused":               {office: office{status: 400, body: string(providertest.Sample(t, "agenda_v3_error_validation"))}, create: sparki.Rejected, change: sparki.Rejected},
 		"another API's token":   {office: office{status: 401}, create: sparki.Misconfigured, change: sparki.Misconfigured},
-		"IP range":              {office: office{status: 403, body: string(sample(t, "error_403_ip"))}, create: sparki.Misconfigured, change: sparki.Misconfigured},
+		"IP range":              {office: office{status: 403, body: string(providertest.Sample(t, "error_403_ip"))}, create: sparki.Misconfigured, change: sparki.Misconfigured},
 		"not JSON":              {office: office{status: 200, body: "<html>"}, create: sparki.Unavailable, change: sparki.Unavailable, lost: true},
 	} {
 		o := test.office
@@ -245,12 +245,12 @@ func TestTargets(t *testing.T) {
 			Naam          string
 		}
 	}
-	if err := json.Unmarshal(sample(t, "agenda_targets_normalised"), &normalised); err != nil {
+	if err := json.Unmarshal(providertest.Sample(t, "agenda_targets_normalised"), &normalised); err != nil {
 		t.Fatal(err)
 	}
 	s := liveSettings()
 	s.Lists[settingAfdelingen] = []string{sampleAfdeling}
-	targets, err := connect(t, s, &office{status: 200, body: string(sample(t, "relaties_v1_medewerker_list"))}).Targets(t.Context())
+	targets, err := connect(t, s, &office{status: 200, body: string(providertest.Sample(t, "relaties_v1_medewerker_list"))}).Targets(t.Context())
 	if err != nil || len(targets) != len(normalised.Targets) {
 		t.Fatalf("%+v, %v", targets, err)
 	}
@@ -301,7 +301,7 @@ func TestFindWhatIsHidden(t *testing.T) {
 				t.Errorf("%s is read", r.URL.Path)
 			case test.read == nil:
 				w.WriteHeader(http.StatusNotFound)
-				said = json.RawMessage(sample(t, "agenda_v3_error_not_found"))
+				said = json.RawMessage(providertest.Sample(t, "agenda_v3_error_not_found"))
 			}
 			_ = json.NewEncoder(w).Encode(said)
 		}))

@@ -13,6 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/providers/providertest"
 )
 
 // convert maps an object that has these fields.
@@ -384,7 +385,7 @@ func plantInside(v any) {
 func TestNothingElseShows(t *testing.T) {
 	t.Parallel()
 	for _, name := range objectSamples(t) {
-		body := sample(t, name)
+		body := providertest.Sample(t, name)
 		var doc map[string]any
 		if err := json.Unmarshal(body, &doc); err != nil {
 			t.Fatal(err)
@@ -411,7 +412,7 @@ func TestShapesDrift(t *testing.T) {
 	t.Parallel()
 	for _, name := range objectSamples(t) {
 		var doc map[string]any
-		if err := json.Unmarshal(sample(t, name), &doc); err != nil {
+		if err := json.Unmarshal(providertest.Sample(t, name), &doc); err != nil {
 			t.Fatal(err)
 		}
 		for _, key := range slices.Sorted(maps.Keys(doc)) {
@@ -433,7 +434,7 @@ func TestShapesDrift(t *testing.T) {
 
 func FuzzFound(f *testing.F) {
 	for _, name := range objectSamples(f) {
-		f.Add(sample(f, name))
+		f.Add(providertest.Sample(f, name))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if !gjson.ValidBytes(body) {

@@ -2,11 +2,7 @@ package realworks
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,9 +12,8 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/providertest"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // Everybody and everything in testdata is invented; the samples of the contract are there under their
 // own names.
@@ -26,65 +21,12 @@ const sampleAfdeling = "935001"
 
 var sampleAccount = account{baseURL: "https://api.realworks.nl", token: sampleToken, agendaToken: sampleToken, relatiesToken: sampleToken}
 
-// samples are the names of the files in testdata that begin with prefix, without extensions.
-func samples(t testing.TB, prefix string) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", prefix+"*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, file := range files {
-		if name := strings.TrimSuffix(filepath.Base(file), ".json"); !strings.HasSuffix(name, ".golden") {
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 {
-		t.Fatalf("no sample begins with %q", prefix)
-	}
-	return names
-}
-
 // objectSamples are the names of the samples of objects, of all three kinds.
 func objectSamples(t testing.TB) (names []string) {
 	for _, prefix := range []string{"wonen_v3_object", "wonen_v2_object", "bog_v3_object", "bog_v2_object", "nieuwbouw_v2_project"} {
-		names = append(names, samples(t, prefix)...)
+		names = append(names, providertest.Samples(t, prefix)...)
 	}
 	return names
-}
-
-func sample(t testing.TB, name string) []byte {
-	t.Helper()
-	body, err := os.ReadFile(filepath.Join("testdata", name+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
-}
-
-// golden compares what became of a sample with its golden file.
-func golden(t *testing.T, name string, got any) {
-	t.Helper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(got); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join("testdata", name+".golden.json")
-	if *update {
-		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(b.Bytes(), want) {
-		t.Errorf("%s is not what it was; look at the difference after go test -update.\ngot:\n%s", file, b.Bytes())
-	}
 }
 
 // goldenFound is a sparki.Found in a golden file: all but the raw answer.
@@ -129,7 +71,7 @@ func TestGoldenListings(t *testing.T) {
 	for _, name := range objectSamples(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body := sample(t, name)
+			body := providertest.Sample(t, name)
 			f := foundIn(t, name, body)
 			if !bytes.Equal(f.Raw, body) {
 				t.Error("Raw is not the answer as it came")
@@ -137,7 +79,7 @@ func TestGoldenListings(t *testing.T) {
 			if f.Ref.ModifiedAt != f.ModifiedAt {
 				t.Error("the reference has another modification time")
 			}
-			golden(t, name, goldenFound{f.Ref.Key(), f.ModifiedAt, f.Inactive, f.ObjectCode, f.AfdelingCode, f.Unknown, f.Listing})
+			providertest.Golden(t, name, goldenFound{f.Ref.Key(), f.ModifiedAt, f.Inactive, f.ObjectCode, f.AfdelingCode, f.Unknown, f.Listing})
 		})
 	}
 }
@@ -145,8 +87,8 @@ func TestGoldenListings(t *testing.T) {
 // TestContractsGoldenFile compares the mapping with the contract's own golden file (contract §7).
 func TestContractsGoldenFile(t *testing.T) {
 	t.Parallel()
-	f := foundIn(t, "wonen_v3_object_house_for_sale", sample(t, "wonen_v3_object_house_for_sale"))
-	want := gjson.ParseBytes(sample(t, "normalised_house_for_sale"))
+	f := foundIn(t, "wonen_v3_object_house_for_sale", providertest.Sample(t, "wonen_v3_object_house_for_sale"))
+	want := gjson.ParseBytes(providertest.Sample(t, "normalised_house_for_sale"))
 	l := f.Listing
 	value := func(s *string) string {
 		if s == nil {
@@ -204,8 +146,8 @@ func TestContractsGoldenFile(t *testing.T) {
 
 func TestGoldenLists(t *testing.T) {
 	t.Parallel()
-	for _, name := range samples(t, "wonen_v3_list") {
-		said, err := listFrom(sample(t, name))
+	for _, name := range providertest.Samples(t, "wonen_v3_list") {
+		said, err := listFrom(providertest.Sample(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,35 +159,35 @@ func TestGoldenLists(t *testing.T) {
 			t.Errorf("%d of %d objects", len(page.Found), len(page.Refs))
 		}
 		page.Found = nil
-		golden(t, name, page)
+		providertest.Golden(t, name, page)
 	}
 }
 
 func TestGoldenWebhooks(t *testing.T) {
 	t.Parallel()
-	for _, name := range samples(t, "webhook_") {
-		messages, err := New().Changes(liveSettings(), nil, sample(t, name))
+	for _, name := range providertest.Samples(t, "webhook_") {
+		messages, err := New().Changes(liveSettings(), nil, providertest.Sample(t, name))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		golden(t, name, messages)
+		providertest.Golden(t, name, messages)
 	}
 }
 
 func TestGoldenRefusals(t *testing.T) {
 	t.Parallel()
-	for _, name := range samples(t, "error_") {
+	for _, name := range providertest.Samples(t, "error_") {
 		status, err := strconv.Atoi(strings.Split(name, "_")[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := newConn(sampleAccount, answering(status, string(sample(t, name))))
+		c := newConn(sampleAccount, answering(status, string(providertest.Sample(t, name))))
 		_, err = c.Listing(t.Context(), sparki.Ref{Type: "wonen-object", ID: "935001/LM100231"})
 		e, ok := errors.AsType[*sparki.Error](err)
 		if !ok {
 			t.Fatalf("%s: %v", name, err)
 		}
-		golden(t, name, map[string]string{"kind": string(e.Kind), "text": e.Text})
+		providertest.Golden(t, name, map[string]string{"kind": string(e.Kind), "text": e.Text})
 	}
 }
 

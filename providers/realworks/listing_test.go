@@ -14,6 +14,7 @@ import (
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/dutch"
+	"sparki.app/integrations/providers/providertest"
 )
 
 // crawl reads all pages.
@@ -242,7 +243,7 @@ func TestRowsThatAreNone(t *testing.T) {
 // A notification about a home or a type finds the project (contract §3.2).
 func TestHomesLeadToTheirProject(t *testing.T) {
 	t.Parallel()
-	body := sample(t, "nieuwbouw_v2_project")
+	body := providertest.Sample(t, "nieuwbouw_v2_project")
 	c := newConn(sampleAccount, answering(200, string(body)))
 	for _, code := range []string{"N100012", "O100041", "LM100301", "lm100302"} {
 		found, err := c.Listing(t.Context(), sparki.Ref{Type: "nieuwbouw-object", ID: "935001/" + code})
@@ -288,7 +289,7 @@ func TestSectionsThatAreNotReleased(t *testing.T) {
 func TestWhereItCameFrom(t *testing.T) {
 	t.Parallel()
 	m := read(t, liveSettings(), told(nil))
-	body := sample(t, "wonen_v3_object_house_for_sale")
+	body := providertest.Sample(t, "wonen_v3_object_house_for_sale")
 	found, err := newConn(sampleAccount, answering(200, string(body))).Listing(t.Context(), m.Ref)
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ func TestProvider(t *testing.T) {
 		Ref:      sparki.Ref{Type: "wonen-object", ID: objectID(0)},
 		Refusals: []func(string) string{refusal("error"), refusal("message"), foutmeldingen},
 		Verdicts: map[int]sparki.Kind{http.StatusForbidden: sparki.Misconfigured}, // the address, the IP range or the release
-		Delivery: sample(t, "webhook_v2_object_update_active"),
+		Delivery: providertest.Sample(t, "webhook_v2_object_update_active"),
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/providers/providertest"
 )
 
 // told is a good delivery, changed.
@@ -217,8 +218,8 @@ func TestNothingIsBelieved(t *testing.T) {
 }
 
 func FuzzChanges(f *testing.F) {
-	for _, name := range samples(f, "webhook_") {
-		f.Add(sample(f, name))
+	for _, name := range providertest.Samples(f, "webhook_") {
+		f.Add(providertest.Sample(f, name))
 	}
 	f.Add([]byte(`{"event":"OBJECT_UPDATE","userAccess":"ACTIVE","parameters":[{"name":"AFDELING","value":"1"},{"name":"OBJECT","value":"\ud800"}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -36,6 +36,8 @@ type Delivery struct {
 	Attempts int
 	// ReplayOf is the delivery that this one repeats.
 	ReplayOf *uuid.UUID
+	// Trace is where the request is in its trace, as a W3C traceparent; "" for none, and when it is read.
+	Trace string
 	// Count is how many messages were in it; Messages is empty when it is read.
 	Count    int
 	Messages []Message

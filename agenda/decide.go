@@ -3,6 +3,7 @@ package agenda
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/google/uuid"
 
@@ -21,8 +22,9 @@ const staleTries = 10
 // lock, then appointments.
 func (s *Service) change(ctx context.Context, portal uuid.UUID, f func(tx *db.Tx, lock lock) (touched []uuid.UUID, err error)) error {
 	var bells []sparki.Bell
-	err := s.retryStale(ctx, portal, func(tx *db.Tx, offices []*office) error {
-		touched, err := f(tx, func(schedules ...uuid.UUID) error {
+	var touched []uuid.UUID
+	err := s.retryStale(ctx, portal, func(tx *db.Tx, offices []*office) (err error) {
+		touched, err = f(tx, func(schedules ...uuid.UUID) error {
 			if err := tx.ShareSchedules(ctx, schedules...); err != nil {
 				return err
 			}
@@ -43,6 +45,9 @@ func (s *Service) change(ctx context.Context, portal uuid.UUID, f func(tx *db.Tx
 	})
 	if err != nil {
 		return err
+	}
+	for _, id := range touched {
+		s.Log.DebugContext(ctx, "appointment changed", slog.String("appointment", sparki.AppointmentNode.ID(id)))
 	}
 	s.Signals.Wake(ctx, portal)
 	s.Signals.Ring(ctx, bells...)

@@ -270,8 +270,12 @@ func (m *model) meddle() {
 
 // tell lets the CRM tell of a change of items.
 func (m *model) tell(ids ...string) {
+	messages := make([]db.InboxMessage, len(ids))
+	for n, id := range ids {
+		messages[n].Ref.ID = id
+	}
 	err := m.DB.Tx(m.t.Context(), m.portal.ID, func(tx *db.Tx) error {
-		_, err := tx.LookAtItems(m.t.Context(), m.integration.ID, ids)
+		_, err := tx.LookAtItems(m.t.Context(), m.integration.ID, messages)
 		return err
 	})
 	if err != nil {

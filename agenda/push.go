@@ -15,6 +15,7 @@ import (
 	"sparki.app/integrations/db"
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/rest"
+	"sparki.app/integrations/tracing"
 )
 
 // Bounds of background work. A claim is short, so that a worker that dies before it calls costs
@@ -74,13 +75,17 @@ type push struct {
 	situation           *db.Situation
 	plan                plan
 	conn                providers.Agenda
-	away                bool // the CRM did not answer
+	cause               error // why the action did not succeed
+	away                bool  // the CRM did not answer
 }
 
-// run decides what is to be done and does it. Its error is one of our own: whatever the CRM did is
+// run decides what is to be done and does it, in the trace of whatever changed the appointment last. Its error is one of our own: whatever the CRM did is
 // stored with the appointment.
 func (p *push) run(ctx context.Context) error {
+	ctx, span := tracing.Continue(ctx, p.claim.Trace, "write back", slog.String("integration", sparki.IntegrationNode.ID(p.integration)),
+		slog.String("appointment", sparki.AppointmentNode.ID(p.claim.AppointmentID)), slog.Int("attempt", p.claim.Attempts))
 	err := p.try(ctx)
+	tracing.End(span, db.Failure(errors.Join(err, p.cause)))
 	if err == nil || errors.Is(err, db.ErrLeaseLost) {
 		return nil // another worker has it, or it is done
 	}
@@ -120,6 +125,9 @@ func (p *push) try(ctx context.Context) error {
 	defer stop()
 	if err != nil {
 		return p.failed(ctx, err)
+	}
+	if outcome.Confirmed && outcome.Action != nil {
+		p.log().InfoContext(ctx, "written back", slog.String("action", string(*outcome.Action)))
 	}
 	return p.settle(ctx, func(tx *db.Tx) error {
 		if outcome.Confirmed && outcome.Action != nil {
@@ -307,10 +315,15 @@ func (p *push) settle(ctx context.Context, f func(*db.Tx) error) error {
 	return nil
 }
 
+func (p *push) log() *slog.Logger {
+	return p.Log.With(slog.String("integration", p.plan.office.NodeID()), slog.String("appointment", p.situation.NodeID()), slog.Int("attempt", p.claim.Attempts))
+}
+
 // failed stores what becomes of an action that did not succeed, by the class of the error.
 func (p *push) failed(ctx context.Context, cause error) error {
 	kind, lost := sparki.KindOf(cause), p.plan.do == create && sparki.Lost(cause)
-	log := p.Log.With(slog.String("integration", p.plan.office.NodeID()), slog.String("appointment", p.situation.NodeID()), slog.Int("attempt", p.claim.Attempts))
+	log := p.log()
+	p.cause = cause
 	switch {
 	case errors.Is(cause, db.ErrLeaseLost): // the guard forbade it
 		return p.settle(ctx, func(tx *db.Tx) error {
@@ -322,10 +335,10 @@ func (p *push) failed(ctx context.Context, cause error) error {
 	case errors.Is(cause, context.Canceled) && !lost:
 		return p.settle(ctx, func(tx *db.Tx) error { return tx.Unused(ctx, p.claim, p.situation.Seq) })
 	case kind == sparki.Unauthorized:
-		log.Warn("the CRM refuses us", slog.Any("error", cause))
+		log.WarnContext(ctx, "the CRM refuses us", slog.Any("error", cause))
 		return p.refused(ctx, cause)
 	}
-	log.Warn("write-back did not succeed", slog.Any("error", cause))
+	log.WarnContext(ctx, "write-back did not succeed", slog.Any("error", cause))
 	if p.plan.do == look && sparki.KindOf(cause) == sparki.Unavailable && p.claim.Attempts < tries {
 		return p.DB.Tx(ctx, p.portal, func(tx *db.Tx) error { return tx.LookAgain(ctx, p.claim, sparki.Backoff(p.claim.Attempts, cause)) })
 	}

@@ -259,7 +259,7 @@ func TestOpeningSendsTheFuture(t *testing.T) {
 func (b *bundle) told(t *testing.T, a *sparki.Appointment) {
 	t.Helper()
 	err := b.DB.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) error {
-		_, err := tx.LookAtItems(t.Context(), b.integration.ID, []string{*b.read(t, a).WriteBack.ExternalID})
+		_, err := tx.LookAtItems(t.Context(), b.integration.ID, []db.InboxMessage{{Ref: sparki.Ref{ID: *b.read(t, a).WriteBack.ExternalID}}})
 		return err
 	})
 	if err != nil {

@@ -50,7 +50,7 @@ func (s *Service) RunSmokeTest(ctx context.Context, who *sparki.Principal, integ
 	if err := s.DB.BeginSmokeTest(ctx, who.PortalID, integration, t.id, &t.entry, smokeLease); err != nil {
 		return nil, err
 	}
-	s.Log.Info("smoke test", slog.String("integration", i.NodeID()))
+	s.Log.InfoContext(ctx, "smoke test", slog.String("integration", i.NodeID()))
 	// Also when whoever asked has gone: what was created is cancelled.
 	run, cancel := context.WithTimeout(context.WithoutCancel(ctx), smokeLease-giveBack)
 	defer cancel()

@@ -10,6 +10,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/db"
+	"sparki.app/integrations/tracing"
 )
 
 const (
@@ -99,7 +100,9 @@ func (s *Service) SyncTargets(ctx context.Context, portal, id uuid.UUID) error {
 	if err != nil {
 		return err
 	}
+	ctx, span := tracing.Continue(ctx, held.Trace, "read agendas", slog.String("integration", i.NodeID()), slog.String("run", held.Run.NodeID()))
 	err = s.readTargets(ctx, i, held)
+	tracing.End(span, db.Failure(err))
 	if err == nil || errors.Is(err, db.ErrLeaseLost) {
 		return nil // another worker has it, or a person stopped it
 	}
@@ -155,7 +158,7 @@ func (s *Service) endRun(ctx context.Context, tx *db.Tx, held *db.RunLease, stat
 func (s *Service) settleRun(ctx context.Context, i *sparki.Integration, held *db.RunLease, cause error) error {
 	kind := sparki.KindOf(cause)
 	stopped := errors.Is(cause, context.Canceled)
-	s.Log.Warn("agendas could not be read", slog.String("integration", i.NodeID()), slog.String("run", held.Run.NodeID()), slog.Any("error", cause))
+	s.Log.WarnContext(ctx, "agendas could not be read", slog.String("integration", i.NodeID()), slog.String("run", held.Run.NodeID()), slog.Any("error", cause))
 	return s.DB.Tx(ctx, i.PortalID, func(tx *db.Tx) error {
 		if stopped {
 			return tx.RetryRun(ctx, held, 0, "the worker was stopped")

@@ -14,26 +14,45 @@ import (
 // ErrLeaseLost means that another worker took the work over: whatever was about to be written must not be.
 var ErrLeaseLost = errors.New("lease lost to another worker")
 
+// Failure is an error, but for the loss of a lease, which happens when all is well.
+func Failure(err error) error {
+	if errors.Is(err, ErrLeaseLost) {
+		return nil
+	}
+	return err
+}
+
 // Hint is the place of a hint in its fetch: the fetch that began at Seq or later covers it.
 type Hint struct {
 	FetchID uuid.UUID
 	Seq     int64
 }
 
+// Wanted is an object to be fetched.
+type Wanted struct {
+	Ref sparki.Ref
+	// Trace is where whoever wants it is in a trace, see tracing.Place.
+	Trace string
+}
+
 // HintFetches asks for objects to be fetched: a new row, or one hint more on the row that is there.
-// A row that waits for its next try keeps waiting. The keys of the answer are Ref.Key.
-func (tx *Tx) HintFetches(ctx context.Context, integration uuid.UUID, refs []sparki.Ref, cause sparki.ChangeCause) (map[string]Hint, error) {
+// A row that waits for its next try keeps waiting, and is part of the latest hint's trace. The keys of the answer are Ref.Key.
+func (tx *Tx) HintFetches(ctx context.Context, integration uuid.UUID, wanted []Wanted, cause sparki.ChangeCause) (map[string]Hint, error) {
 	var (
-		ids          = make([]uuid.UUID, 0, len(refs))
-		types, notes = make([]string, 0, len(refs)), make([]string, 0, len(refs))
-		external     = make([]string, 0, len(refs))
-		seen         = make(map[string]bool, len(refs))
+		ids              = make([]uuid.UUID, 0, len(wanted))
+		types, notes     = make([]string, 0, len(wanted)), make([]string, 0, len(wanted))
+		external, traces = make([]string, 0, len(wanted)), make([]string, 0, len(wanted))
+		seen             = make(map[string]int, len(wanted))
 	)
-	for _, ref := range refs {
-		if !seen[ref.Key()] {
-			seen[ref.Key()] = true
-			ids, types, external, notes = append(ids, sparki.NewID()), append(types, ref.Type), append(external, ref.ID), append(notes, ref.Note)
+	for _, w := range wanted {
+		ref := w.Ref
+		if n, twice := seen[ref.Key()]; twice {
+			traces[n] = w.Trace
+			continue
 		}
+		seen[ref.Key()] = len(ids)
+		ids, types, external, notes = append(ids, sparki.NewID()), append(types, ref.Type), append(external, ref.ID), append(notes, ref.Note)
+		traces = append(traces, w.Trace)
 	}
 	hints := make(map[string]Hint, len(ids))
 	_, err := collect(ctx, tx.Tx, func(row pgx.CollectableRow) (none struct{}, err error) {
@@ -43,17 +62,17 @@ func (tx *Tx) HintFetches(ctx context.Context, integration uuid.UUID, refs []spa
 		hints[ref.Key()] = hint
 		return none, err
 	}, `
-		insert into fetches as f (portal_id, id, integration_id, source_type, external_id, note, cause, state)
-		select $1, t.id, $2, t.source_type, t.external_id, t.note, $7, 'WAITING'
-		from unnest($3::uuid[], $4::text[], $5::text[], $6::text[]) as t(id, source_type, external_id, note)
+		insert into fetches as f (portal_id, id, integration_id, source_type, external_id, note, trace, cause, state)
+		select $1, t.id, $2, t.source_type, t.external_id, t.note, nullif(t.trace, ''), $8, 'WAITING'
+		from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[]) as t(id, source_type, external_id, note, trace)
 		order by t.source_type, t.external_id -- one order of locks for everybody
 		on conflict (portal_id, integration_id, source_type, external_id) do update set
-			seq = f.seq + 1, note = excluded.note, cause = excluded.cause,
+			seq = f.seq + 1, note = excluded.note, cause = excluded.cause, trace = excluded.trace,
 			due_at = case when f.state = 'FAILED' then now() else f.due_at end,
 			attempts = case when f.state = 'FAILED' then 0 else f.attempts end,
 			state = case when f.state = 'FAILED' then 'WAITING' else f.state end
 		returning source_type, external_id, id, seq`,
-		tx.portal, integration, ids, types, external, notes, cause)
+		tx.portal, integration, ids, types, external, notes, traces, cause)
 	return hints, err
 }
 
@@ -68,13 +87,15 @@ type Fetch struct {
 	Seq int64
 	// ReadAt is when the lease was given, by the database's clock.
 	ReadAt time.Time
+	// Trace is where the latest hint is in its trace, see tracing.Place.
+	Trace string
 }
 
 // ClaimFetches takes the lease of at most limit objects of an integration that are due, or whose
 // worker let its lease run out.
 func (d *DB) ClaimFetches(ctx context.Context, portal, integration uuid.UUID, lease time.Duration, limit int) ([]Fetch, error) {
 	return query(ctx, d, portal, func(row pgx.CollectableRow) (f Fetch, err error) {
-		return f, row.Scan(&f.ID, &f.Ref.Type, &f.Ref.ID, &f.Ref.Note, &f.Cause, &f.Attempts, &f.Fence, &f.Seq, &f.ReadAt)
+		return f, row.Scan(&f.ID, &f.Ref.Type, &f.Ref.ID, &f.Ref.Note, &f.Cause, &f.Attempts, &f.Fence, &f.Seq, &f.ReadAt, &f.Trace)
 	}, `
 		with due as materialized ( -- as a subquery it could be run more than once, and the limit be lost
 			select id from fetches where portal_id = $1 and integration_id = $2
@@ -83,7 +104,7 @@ func (d *DB) ClaimFetches(ctx context.Context, portal, integration uuid.UUID, le
 		)
 		update fetches f set state = 'RUNNING', lease_until = now() + $3::interval, fence = f.fence + 1, attempts = f.attempts + 1, read_seq = f.seq
 		from due where f.portal_id = $1 and f.id = due.id
-		returning f.id, f.source_type, f.external_id, f.note, f.cause, f.attempts, f.fence, f.read_seq, clock_timestamp()`,
+		returning f.id, f.source_type, f.external_id, f.note, f.cause, f.attempts, f.fence, f.read_seq, clock_timestamp(), coalesce(f.trace, '')`,
 		portal, integration, lease, limit)
 }
 

@@ -28,12 +28,12 @@ const keepDeliveries = `
 		select delivery_id, bool_or(outcome = 'PENDING') as pending, bool_or(outcome = 'FAILED') as failed, min(reason) as reason
 		from kept group by delivery_id
 	)
-	insert into deliveries (portal_id, id, integration_id, body, signed, messages, replay_of, outcome, reason, processed_at)
-	select $1, d.id, d.integration_id, d.body, d.signed, d.messages, d.replay_of, o.outcome,
+	insert into deliveries (portal_id, id, integration_id, body, signed, messages, replay_of, trace, outcome, reason, processed_at)
+	select $1, d.id, d.integration_id, d.body, d.signed, d.messages, d.replay_of, nullif(d.trace, ''), o.outcome,
 		case when d.reason <> '' then d.reason when c is null and d.messages > 0 then 'received before' else coalesce(c.reason, '') end,
 		case when o.outcome <> 'PENDING' then now() end
-	from unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::boolean[], $6::text[], $7::text[], $17::int[], $18::uuid[])
-		as d(id, integration_id, body, signed, outcome, reason, messages, replay_of)
+	from unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::boolean[], $6::text[], $7::text[], $17::int[], $18::uuid[], $19::text[])
+		as d(id, integration_id, body, signed, outcome, reason, messages, replay_of, trace)
 	left join counted c on c.delivery_id = d.id,
 	lateral (select case when d.outcome <> '' then d.outcome when c.pending then 'PENDING' when c.failed then 'FAILED' else 'IGNORED' end as outcome) o`
 
@@ -73,14 +73,14 @@ func deliveryArgs(portal uuid.UUID, deliveries []*sparki.Delivery) []any {
 		ids, integrations                           = make([]uuid.UUID, n), make([]uuid.UUID, n)
 		bodies, signed, counts                      = make([][]byte, n), make([]*bool, n), make([]int32, n)
 		outcomes, reasons                           = make([]string, n), make([]string, n)
-		replays                                     = make([]*uuid.UUID, n)
+		replays, traces                             = make([]*uuid.UUID, n), make([]string, n)
 		owners, parents                             []uuid.UUID
 		external, kinds, types, objects, notes, out []string
 		why                                         []string
 	)
 	for i, d := range deliveries {
 		ids[i], integrations[i], bodies[i], signed[i], counts[i] = d.ID, d.IntegrationID, d.Body, d.Signed, int32(len(d.Messages))
-		outcomes[i], reasons[i], replays[i] = string(d.Outcome), clean(d.Reason), d.ReplayOf
+		outcomes[i], reasons[i], replays[i], traces[i] = string(d.Outcome), clean(d.Reason), d.ReplayOf, d.Trace
 		for n, m := range d.Messages {
 			id := clean(m.ExternalID)
 			if id == "" {
@@ -93,7 +93,7 @@ func deliveryArgs(portal uuid.UUID, deliveries []*sparki.Delivery) []any {
 		}
 	}
 	return []any{portal, ids, integrations, bodies, signed, outcomes, reasons,
-		owners, external, parents, kinds, types, objects, notes, out, why, counts, replays}
+		owners, external, parents, kinds, types, objects, notes, out, why, counts, replays, traces}
 }
 
 // clean makes any text fit for a text column: valid UTF-8 without NUL, which Postgres refuses.
@@ -107,15 +107,17 @@ type InboxMessage struct {
 	Kind       sparki.MessageKind
 	DeliveryID uuid.UUID
 	Ref        sparki.Ref
+	Trace      string // of the delivery, see tracing.Place
 }
 
 // ClaimMessages locks at most limit messages of an integration that wait, oldest delivery first.
 func (tx *Tx) ClaimMessages(ctx context.Context, integration uuid.UUID, limit int) ([]InboxMessage, error) {
 	return collect(ctx, tx.Tx, func(row pgx.CollectableRow) (m InboxMessage, err error) {
-		return m, row.Scan(&m.ExternalID, &m.Kind, &m.DeliveryID, &m.Ref.Type, &m.Ref.ID, &m.Ref.Note)
+		return m, row.Scan(&m.ExternalID, &m.Kind, &m.DeliveryID, &m.Ref.Type, &m.Ref.ID, &m.Ref.Note, &m.Trace)
 	}, `
-		select external_id, kind, delivery_id, source_type, object_id, note from messages
-		where portal_id = $1 and integration_id = $2 and outcome = 'PENDING' and fetch_id is null
+		select external_id, kind, delivery_id, source_type, object_id, note,
+			coalesce((select d.trace from deliveries d where d.portal_id = $1 and d.id = delivery_id), '')
+		from messages where portal_id = $1 and integration_id = $2 and outcome = 'PENDING' and fetch_id is null
 		order by delivery_id limit $3 for update skip locked`, tx.portal, integration, limit)
 }
 

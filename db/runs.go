@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/tracing"
 )
 
 const runColumns = `id, integration_id, domain, trigger, state, is_full, approved, since, cursor, total,
@@ -24,14 +25,15 @@ func scanRunAnd(row pgx.CollectableRow, more ...any) (*sparki.SyncRun, error) {
 }
 
 // StartRun queues a run. started is false when one of the domain is under way already: that one is
-// given back. An incremental run reads from the latest watermark, and everything when there is none.
+// given back. An incremental run reads from the latest watermark, and everything when there is none. The
+// context's trace goes on with the run.
 func (tx *Tx) StartRun(ctx context.Context, integration uuid.UUID, domain sparki.SyncDomain, trigger sparki.SyncTrigger, full bool) (run *sparki.SyncRun, started bool, err error) {
 	run, err = collectOne(ctx, tx.Tx, scanRun, `
-		insert into sync_runs (portal_id, id, integration_id, domain, trigger, state, is_full, since)
-		select $1, $3, $2, $4, $5, 'QUEUED', $6 or watermark is null, case when not $6 then watermark - interval '2 minutes' end
+		insert into sync_runs (portal_id, id, integration_id, domain, trigger, state, trace, is_full, since)
+		select $1, $3, $2, $4, $5, 'QUEUED', nullif($7, ''), $6 or watermark is null, case when not $6 then watermark - interval '2 minutes' end
 		from integrations where portal_id = $1 and id = $2
 		on conflict (portal_id, integration_id, domain) where state in ('QUEUED', 'RUNNING') do nothing
-		returning `+runColumns, tx.portal, integration, sparki.NewID(), domain, trigger, full)
+		returning `+runColumns, tx.portal, integration, sparki.NewID(), domain, trigger, full, tracing.Place(ctx))
 	if err == nil {
 		return run, true, nil
 	}
@@ -50,6 +52,7 @@ type RunLease struct {
 	Attempts int // of the page under way, this one included
 	Fence    int64
 	Newest   *time.Time
+	Trace    string // of whoever started or approved it, see tracing.Place
 }
 
 // ClaimRun takes the lease of a run that is due, or whose worker let its lease run out; nil when
@@ -57,12 +60,12 @@ type RunLease struct {
 func (d *DB) ClaimRun(ctx context.Context, portal, id uuid.UUID, lease time.Duration) (*RunLease, error) {
 	leases, err := query(ctx, d, portal, func(row pgx.CollectableRow) (l *RunLease, err error) {
 		l = &RunLease{}
-		l.Run, err = scanRunAnd(row, &l.Page, &l.Attempts, &l.Fence, &l.Newest)
+		l.Run, err = scanRunAnd(row, &l.Page, &l.Attempts, &l.Fence, &l.Newest, &l.Trace)
 		return l, err
 	}, `
 		update sync_runs set state = 'RUNNING', lease_until = now() + $3::interval, fence = fence + 1, attempts = attempts + 1, started_at = coalesce(started_at, now())
 		where portal_id = $1 and id = $2 and state in ('QUEUED', 'RUNNING') and due_at <= now() and (lease_until is null or lease_until < now())
-		returning `+runColumns+`, page, attempts, fence, newest`, portal, id, lease)
+		returning `+runColumns+`, page, attempts, fence, newest, coalesce(trace, '')`, portal, id, lease)
 	return first(leases), err
 }
 
@@ -154,8 +157,8 @@ func (tx *Tx) EndRun(ctx context.Context, id uuid.UUID, from []sparki.SyncRunSta
 // is in another state, Conflict while another run of its domain is under way.
 func (tx *Tx) ApproveRun(ctx context.Context, id uuid.UUID) (*sparki.SyncRun, error) {
 	run, err := collectOne(ctx, tx.Tx, scanRun, `
-		update sync_runs set state = 'QUEUED', approved = true, attempts = 0, due_at = now(), lease_until = null, finished_at = null
-		where portal_id = $1 and id = $2 and state = 'NEEDS_APPROVAL' returning `+runColumns, tx.portal, id)
+		update sync_runs set state = 'QUEUED', approved = true, attempts = 0, due_at = now(), lease_until = null, finished_at = null, trace = nullif($3, '')
+		where portal_id = $1 and id = $2 and state = 'NEEDS_APPROVAL' returning `+runColumns, tx.portal, id, tracing.Place(ctx))
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == uniqueViolation {
 		return nil, sparki.Errorf(sparki.Conflict, "a sync is under way already")
 	}

@@ -3,12 +3,15 @@ package db
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/tracing"
 )
 
 // Situation is all that decides about one appointment's write-back, read at one moment.
@@ -144,12 +147,13 @@ type Verdict struct {
 }
 
 // TouchWriteBacks says that something changed that decides about these appointments: whatever is being
-// sent settles nothing any more. One that waits for its next try keeps waiting.
+// sent settles nothing any more. One that waits for its next try keeps waiting. The context's trace goes on
+// with what is sent.
 func (tx *Tx) TouchWriteBacks(ctx context.Context, ids []uuid.UUID) error {
 	_, err := tx.Exec(ctx, `
-		update write_backs set seq = seq + 1, attempts = 0, changed_at = clock_timestamp(),
+		update write_backs set seq = seq + 1, attempts = 0, changed_at = clock_timestamp(), trace = nullif($3, ''),
 			due_at = case when state in ('QUEUED', 'UNKNOWN', 'SENDING') then due_at else now() end
-		where portal_id = $1 and appointment_id = any($2)`, tx.portal, ids)
+		where portal_id = $1 and appointment_id = any($2)`, tx.portal, ids, tracing.Place(ctx))
 	return err
 }
 
@@ -166,11 +170,11 @@ func (tx *Tx) Decide(ctx context.Context, id uuid.UUID, v Verdict) error {
 // their turn was now anyway.
 func (tx *Tx) QueueWriteBacks(ctx context.Context, integration uuid.UUID) error {
 	_, err := tx.Exec(ctx, `
-		update write_backs w set seq = w.seq + 1, attempts = 0, due_at = now(), changed_at = clock_timestamp(),
+		update write_backs w set seq = w.seq + 1, attempts = 0, due_at = now(), changed_at = clock_timestamp(), trace = nullif($3, ''),
 			state = case when w.state in ('SKIPPED', 'FAILED') then case when w.intent is null then 'QUEUED' else 'UNKNOWN' end else w.state end
 		from appointments a
 		where w.portal_id = $1 and w.integration_id = $2 and a.portal_id = w.portal_id and a.id = w.appointment_id
-			and (w.state in ('QUEUED', 'UNKNOWN', 'SENDING') or w.state in ('SKIPPED', 'FAILED') and a.ends_at > now())`, tx.portal, integration)
+			and (w.state in ('QUEUED', 'UNKNOWN', 'SENDING') or w.state in ('SKIPPED', 'FAILED') and a.ends_at > now())`, tx.portal, integration, tracing.Place(ctx))
 	return err
 }
 
@@ -192,14 +196,24 @@ func (tx *Tx) UpcomingItemsOfProject(ctx context.Context, project uuid.UUID) ([]
 		where a.portal_id = $1 and a.project_id = $2 and a.ends_at > now() and (w.live or w.intent is not null) order by a.id`, tx.portal, project)
 }
 
-// LookAtItems says that the CRM told of changes of items: those that we wrote are looked at. It tells
+// LookAtItems says that messages told of changes of items: those that we wrote are looked at. It tells
 // which are ours.
-func (tx *Tx) LookAtItems(ctx context.Context, integration uuid.UUID, remoteIDs []string) (ours []string, err error) {
+func (tx *Tx) LookAtItems(ctx context.Context, integration uuid.UUID, messages []InboxMessage) (ours []string, err error) {
+	traces := make(map[string]string, len(messages)) // the latest of each item
+	for _, m := range messages {
+		traces[m.Ref.ID] = m.Trace
+	}
+	ids := slices.Sorted(maps.Keys(traces))
+	places := make([]string, len(ids))
+	for n, id := range ids {
+		places[n] = traces[id]
+	}
 	return collect(ctx, tx.Tx, pgx.RowTo[string], `
-		update write_backs set look = true, seq = seq + 1, integration_id = item_integration_id,
+		update write_backs w set look = true, seq = seq + 1, integration_id = item_integration_id, trace = nullif(t.trace, ''),
 			due_at = case when state in ('QUEUED', 'UNKNOWN', 'SENDING') then due_at else now() end
-		where portal_id = $1 and item_integration_id = $2 and external_id = any($3) and live
-		returning external_id`, tx.portal, integration, remoteIDs)
+		from unnest($3::text[], $4::text[]) as t(id, trace)
+		where w.portal_id = $1 and w.item_integration_id = $2 and w.external_id = t.id and w.live
+		returning w.external_id`, tx.portal, integration, ids, places)
 }
 
 // Claim is an appointment whose write-back a worker holds the lease of.
@@ -207,6 +221,8 @@ type Claim struct {
 	AppointmentID uuid.UUID
 	Fence         int64
 	Attempts      int // this one included
+	// Trace is where whatever changed the appointment last is in its trace, see tracing.Place.
+	Trace string
 }
 
 // ClaimWriteBacks takes the lease of at most limit appointments of an integration that are due, or whose
@@ -222,7 +238,7 @@ func (d *DB) ClaimWriteBacks(ctx context.Context, portal, integration uuid.UUID,
 		update write_backs w set lease_until = now() + $3::interval, fence = w.fence + 1, attempts = w.attempts + 1,
 			state = case when w.state = 'SENDING' then case when w.intent is null then 'QUEUED' else 'UNKNOWN' end else w.state end
 		from due where w.portal_id = $1 and w.appointment_id = due.appointment_id
-		returning w.appointment_id, w.fence, w.attempts`, portal, integration, lease, limit)
+		returning w.appointment_id, w.fence, w.attempts, coalesce(w.trace, '')`, portal, integration, lease, limit)
 }
 
 // Sending is a call that begins.

@@ -206,7 +206,7 @@ func (s *Service) unknown(provider providers.Provider, header http.Header, body 
 func (s *Service) Widget(ctx context.Context, provider providers.Provider, publicID, rawQuery string) (*sparki.Integration, providers.Widget, error) {
 	i, w, err := s.widget(ctx, provider, publicID, rawQuery)
 	if err != nil && !errors.Is(err, providers.ErrUnverified) && sparki.KindOf(err) != sparki.NotFound && ctx.Err() == nil {
-		s.Log.Warn("widget not verified", slog.String("provider", provider.Info().Key), slog.Any("error", err))
+		s.Log.WarnContext(ctx, "widget not verified", slog.String("provider", provider.Info().Key), slog.Any("error", err))
 	}
 	if err != nil {
 		return nil, w, providers.ErrUnverified

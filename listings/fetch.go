@@ -13,6 +13,7 @@ import (
 	"sparki.app/integrations"
 	"sparki.app/integrations/db"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/tracing"
 )
 
 // Bounds of background work. A lease outlives the longest read: a token, a call, a renewal and the
@@ -91,32 +92,46 @@ func (r *refusal) note(err error) {
 	}
 }
 
-// fetch reads one object and stores what it finds. Its error is one of our own: whatever the CRM did
-// is stored with the fetch.
+// fetch reads one object and stores what it finds, in the trace of whatever asked for it last. Its error is
+// one of our own: whatever the CRM did is stored with the fetch.
 func (s *Service) fetch(ctx context.Context, i *sparki.Integration, f *db.Fetch, refused *refusal) error {
-	log := s.Log.With(slog.String("integration", i.NodeID()), slog.String("fetch", f.ID.String()), slog.Int("attempt", f.Attempts))
-	var found *sparki.Found
-	err := refused.get()
+	facts := []slog.Attr{slog.String("integration", i.NodeID()), slog.String("fetch", f.ID.String()), slog.Int("attempt", f.Attempts)}
+	ctx, span := tracing.Continue(ctx, f.Trace, "fetch item", facts...)
+	log := slog.New(s.Log.Handler().WithAttrs(facts))
+	err := s.readAndSave(ctx, i, f, refused)
+	tracing.End(span, db.Failure(err))
 	if err == nil {
-		found, err = s.read(ctx, i, f.Ref)
-		refused.note(err)
+		log.DebugContext(ctx, "fetch done")
+		return nil
 	}
-	if err == nil {
-		err = s.DB.Tx(ctx, i.PortalID, func(tx *db.Tx) error {
-			return s.saveFetch(ctx, tx, i, f, found)
-		})
-	}
-	if errors.Is(err, db.ErrLeaseLost) || err == nil {
-		return nil // another worker has it, or it is done
+	if errors.Is(err, db.ErrLeaseLost) {
+		return nil // another worker has it
 	}
 	// Also when we are being stopped: the fetch is given back at once, not when its lease runs out.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBack)
 	defer cancel()
-	log.Warn("fetch did not succeed", slog.Any("error", err))
+	log.WarnContext(ctx, "fetch did not succeed", slog.Any("error", err))
 	err = s.DB.Tx(ctx, i.PortalID, func(tx *db.Tx) error { return s.settle(ctx, tx, i, f, err) })
 	if errors.Is(err, db.ErrLeaseLost) {
 		return nil
 	}
+	return err
+}
+
+func (s *Service) readAndSave(ctx context.Context, i *sparki.Integration, f *db.Fetch, refused *refusal) error {
+	if err := refused.get(); err != nil {
+		return err
+	}
+	found, err := s.read(ctx, i, f.Ref)
+	refused.note(err)
+	if err != nil {
+		return err
+	}
+	ctx, span := tracing.Start(ctx, "store item")
+	err = s.DB.Tx(ctx, i.PortalID, func(tx *db.Tx) error {
+		return s.saveFetch(ctx, tx, i, f, found)
+	})
+	tracing.End(span, db.Failure(err))
 	return err
 }
 

@@ -2,13 +2,16 @@ package listings
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/db"
+	"sparki.app/integrations/tracing"
 )
 
 // inboxBatch is how many messages become fetches in one transaction.
@@ -21,10 +24,14 @@ func (s *Service) ReadInbox(ctx context.Context, portal, integration uuid.UUID) 
 	for {
 		n := 0
 		var bells []sparki.JobKind
+		var read []*reader
 		err := s.DB.Tx(ctx, portal, func(tx *db.Tx) (err error) {
-			n, bells, err = s.readMessages(ctx, tx, integration)
+			n, bells, read, err = s.readMessages(ctx, tx, integration)
 			return err
 		})
+		for _, r := range read {
+			r.end(s.Log, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -44,19 +51,51 @@ func (s *Service) ReadInbox(ctx context.Context, portal, integration uuid.UUID) 
 	return nil
 }
 
-func (s *Service) readMessages(ctx context.Context, tx *db.Tx, integration uuid.UUID) (n int, bells []sparki.JobKind, err error) {
+// reader is who reads a delivery, in the delivery's trace.
+type reader struct {
+	delivery uuid.UUID
+	fetches  []uuid.UUID // that it asked for
+	ctx      context.Context
+	span     trace.Span
+}
+
+// end says that the delivery was read. Of several that ask for the same fetch, the last one's trace goes
+// on with it; the others' is found by the fetch's id.
+func (r *reader) end(log *slog.Logger, err error) {
+	tracing.End(r.span, err)
+	if err == nil {
+		log.DebugContext(r.ctx, "delivery read", slog.String("delivery", sparki.DeliveryNode.ID(r.delivery)), slog.Any("fetches", r.fetches))
+	}
+}
+
+// readers begins to read messages: what they cause belongs to their deliveries' traces, below the readers.
+func readers(ctx context.Context, i *sparki.Integration, messages []db.InboxMessage) (all []*reader) {
+	for n := range messages {
+		m := &messages[n] // ordered by delivery
+		if n == 0 || m.DeliveryID != all[len(all)-1].delivery {
+			r := &reader{delivery: m.DeliveryID}
+			r.ctx, r.span = tracing.Continue(ctx, m.Trace, "read delivery", slog.String("integration", i.NodeID()), slog.String("delivery", sparki.DeliveryNode.ID(m.DeliveryID)))
+			all = append(all, r)
+		}
+		m.Trace = tracing.Place(all[len(all)-1].ctx)
+	}
+	return all
+}
+
+func (s *Service) readMessages(ctx context.Context, tx *db.Tx, integration uuid.UUID) (n int, bells []sparki.JobKind, read []*reader, err error) {
 	i, err := tx.ShareIntegration(ctx, integration)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
 	messages, err := tx.ClaimMessages(ctx, integration, inboxBatch)
 	if err != nil || len(messages) == 0 {
-		return 0, []sparki.JobKind{sparki.FetchItems}, err
+		return 0, []sparki.JobKind{sparki.FetchItems}, nil, err
 	}
+	read = readers(ctx, i, messages)
 	sorted := sortMessages(i, messages)
 	for reason, ignored := range sorted.ignored {
 		if err := tx.SettleMessages(ctx, integration, ignored, sparki.OutcomeIgnored, reason); err != nil {
-			return 0, nil, err
+			return 0, nil, read, err
 		}
 	}
 	for k, m := range sorted.taken {
@@ -66,24 +105,30 @@ func (s *Service) readMessages(ctx context.Context, tx *db.Tx, integration uuid.
 		}
 	}
 	if err := s.revoke(ctx, tx, i, sorted.of[sparki.MessageRevoked]); err != nil {
-		return 0, nil, err
+		return 0, nil, read, err
 	}
 	if bells, err = s.agendaMessages(ctx, tx, i, sorted); err != nil {
-		return 0, nil, err
+		return 0, nil, read, err
 	}
 	refresh := sorted.of[sparki.MessageRefresh]
 	if len(refresh) == 0 {
-		return len(messages), bells, nil
+		return len(messages), bells, read, nil
 	}
-	refs := make([]sparki.Ref, len(refresh))
+	wanted := make([]db.Wanted, len(refresh))
 	for k, m := range refresh {
-		refs[k] = m.Ref
+		wanted[k] = db.Wanted{Ref: m.Ref, Trace: m.Trace}
 	}
-	hints, err := tx.HintFetches(ctx, integration, refs, sparki.CauseWebhook)
+	hints, err := tx.HintFetches(ctx, integration, wanted, sparki.CauseWebhook)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, read, err
 	}
-	return len(messages), append(bells, sparki.FetchItems), tx.AwaitFetch(ctx, integration, refresh, hints)
+	for n, k := 0, 0; k < len(refresh); k++ { // both ordered by delivery
+		for read[n].delivery != refresh[k].DeliveryID {
+			n++
+		}
+		read[n].fetches = append(read[n].fetches, hints[refresh[k].Ref.Key()].FetchID)
+	}
+	return len(messages), append(bells, sparki.FetchItems), read, tx.AwaitFetch(ctx, integration, refresh, hints)
 }
 
 // sortedMessages are messages by what is to be done about them, each in the order in which they came.
@@ -129,11 +174,7 @@ func (s *Service) agendaMessages(ctx context.Context, tx *db.Tx, i *sparki.Integ
 	if len(items) == 0 {
 		return nil, nil
 	}
-	ids := make([]string, len(items))
-	for k, m := range items {
-		ids[k] = m.Ref.ID
-	}
-	found, err := tx.LookAtItems(ctx, i.ID, ids)
+	found, err := tx.LookAtItems(ctx, i.ID, items)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (s *Service) remap(ctx context.Context, tx *db.Tx, i *sparki.Integration, v
 		}
 		found, err := s.Map(ctx, i, item.Ref, item.Raw)
 		if err != nil { // it stays as it is until it is read again
-			s.Log.Warn("stored answer could not be mapped", slog.String("integration", i.NodeID()), slog.String("object", item.Ref.ID), slog.Any("error", err))
+			s.Log.WarnContext(ctx, "stored answer could not be mapped", slog.String("integration", i.NodeID()), slog.String("object", item.Ref.ID), slog.Any("error", err))
 			continue
 		}
 		// A hair newer than what is stored, and older than whatever is read meanwhile.

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/tracing"
 )
 
 // Replay reads a stored delivery again, as if it had just come: as a delivery of its own, whose
@@ -30,7 +31,7 @@ func (s *Service) Replay(ctx context.Context, who *sparki.Principal, id uuid.UUI
 	if err != nil {
 		return nil, err
 	}
-	again := &sparki.Delivery{ID: sparki.NewID(), PortalID: who.PortalID, IntegrationID: first.IntegrationID, Body: body, Signed: first.Signed, ReplayOf: &id}
+	again := &sparki.Delivery{ID: sparki.NewID(), PortalID: who.PortalID, IntegrationID: first.IntegrationID, Body: body, Signed: first.Signed, ReplayOf: &id, Trace: tracing.Place(ctx)}
 	if again.Messages, err = s.Messages(ctx, i, body); err != nil {
 		again.Outcome, again.Reason = sparki.OutcomeFailed, "the body cannot be read"
 	}

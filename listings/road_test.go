@@ -316,3 +316,45 @@ func TestClaimKeepsToItsLimit(t *testing.T) {
 		t.Errorf("%d leases, want 10: %v", len(fetches), err)
 	}
 }
+
+// A fetch goes on in the trace of the delivery that asked for it last, also when that came while it was being read.
+func TestFetchTrace(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.crm.put(ref(1), "Huis", 1)
+	const first, second, third = "00-11111111111111111111111111111111-1111111111111111-01", "00-22222222222222222222222222222222-2222222222222222-01",
+		"00-33333333333333333333333333333333-3333333333333333-00"
+	ask := func(traces ...string) {
+		t.Helper()
+		for _, trace := range traces {
+			d := &sparki.Delivery{ID: sparki.NewID(), PortalID: b.portal.ID, IntegrationID: b.integration.ID, Body: []byte(`{}`), Trace: trace,
+				Messages: []sparki.Message{{ExternalID: sparki.NewID().String(), Kind: sparki.MessageRefresh, Ref: ref(1), Outcome: sparki.OutcomePending}}}
+			if err := b.DB.KeepDeliveries(t.Context(), []*sparki.Delivery{d}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.ReadInbox(t.Context(), b.portal.ID, b.integration.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claimed := func() string {
+		t.Helper()
+		fetches, err := b.DB.ClaimFetches(t.Context(), b.portal.ID, b.integration.ID, 0, 10)
+		if err != nil || len(fetches) != 1 {
+			t.Fatalf("%d fetches are due, %v", len(fetches), err)
+		}
+		return fetches[0].Trace
+	}
+	ask(first, second)
+	if got := claimed(); got != second {
+		t.Errorf("two deliveries read together: the fetch is in %s", got)
+	}
+	ask(third)
+	if got := claimed(); got != third {
+		t.Errorf("another came meanwhile: the fetch is in %s", got)
+	}
+	ask("")
+	if got := claimed(); got != "" {
+		t.Errorf("one without a trace came: the fetch is in %s", got)
+	}
+}

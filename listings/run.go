@@ -14,6 +14,7 @@ import (
 	"sparki.app/integrations"
 	"sparki.app/integrations/db"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/tracing"
 )
 
 const (
@@ -33,9 +34,11 @@ func (s *Service) ContinueRun(ctx context.Context, portal, id uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	r := &running{Service: s, integration: i, RunLease: held,
-		log: s.Log.With(slog.String("integration", i.NodeID()), slog.String("run", held.Run.NodeID()))}
+	facts := []slog.Attr{slog.String("integration", i.NodeID()), slog.String("run", held.Run.NodeID())}
+	ctx, span := tracing.Continue(ctx, held.Trace, "crawl", facts...)
+	r := &running{Service: s, integration: i, RunLease: held, log: slog.New(s.Log.Handler().WithAttrs(facts))}
 	err = r.crawl(ctx)
+	tracing.End(span, db.Failure(err))
 	if err == nil || errors.Is(err, db.ErrLeaseLost) {
 		return nil // another worker has it, or a person stopped it
 	}
@@ -225,7 +228,11 @@ func (r *running) save(ctx context.Context, o objects, store func(*db.Tx, sparki
 			return err
 		}
 		if len(o.failed) > 0 {
-			if _, err := tx.HintFetches(ctx, r.integration.ID, o.failed, sparki.CauseRun); err != nil {
+			wanted := make([]db.Wanted, len(o.failed))
+			for n, ref := range o.failed {
+				wanted[n] = db.Wanted{Ref: ref, Trace: tracing.Place(ctx)}
+			}
+			if _, err := tx.HintFetches(ctx, r.integration.ID, wanted, sparki.CauseRun); err != nil {
 				return err
 			}
 		}
@@ -256,7 +263,7 @@ func (r *running) readAll(ctx context.Context, refs []sparki.Ref, at time.Time) 
 	var away error
 	for n, err := range errs {
 		if err != nil {
-			r.log.Warn("object could not be read", slog.String("type", refs[n].Type), slog.String("object", refs[n].ID), slog.Any("error", err))
+			r.log.WarnContext(ctx, "object could not be read", slog.String("type", refs[n].Type), slog.String("object", refs[n].ID), slog.Any("error", err))
 			o.failed, away = append(o.failed, refs[n]), err
 			continue
 		}
@@ -334,7 +341,7 @@ func (r *running) end(ctx context.Context, state sparki.SyncRunState, cause erro
 	if err != nil {
 		return err
 	}
-	r.log.Info("run ended", slog.String("state", string(state)), slog.Any("error", cause))
+	r.log.InfoContext(ctx, "run ended", slog.String("state", string(state)), slog.Any("error", cause))
 	r.Signals.Wake(ctx, r.integration.PortalID)
 	return nil
 }
@@ -347,7 +354,7 @@ func (r *running) settle(ctx context.Context, cause error) error {
 		if stopped {
 			delay, problem = 0, "the worker was stopped"
 		}
-		r.log.Warn("run is given back", slog.Any("error", cause), slog.Duration("delay", delay))
+		r.log.WarnContext(ctx, "run is given back", slog.Any("error", cause), slog.Duration("delay", delay))
 		return r.DB.Tx(ctx, r.integration.PortalID, func(tx *db.Tx) error { return tx.RetryRun(ctx, r.RunLease, delay, problem) })
 	}
 	return r.end(ctx, sparki.RunFailed, cause)

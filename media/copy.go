@@ -86,7 +86,7 @@ func (s *Service) copy(ctx context.Context, portal uuid.UUID, m *db.MediaCopy) e
 	store, ours := errors.AsType[*storeError](cause)
 	switch {
 	case ours:
-		log.Warn("copy not stored", slog.Any("error", store))
+		log.WarnContext(ctx, "copy not stored", slog.Any("error", store))
 		err = s.db.ReturnMediaCopy(after, portal, m, storeRetry, "the blob store does not take it")
 	case errors.Is(cause, context.Canceled):
 		err = s.db.ReturnMediaCopy(after, portal, m, 0, "the worker was stopped")
@@ -94,10 +94,10 @@ func (s *Service) copy(ctx context.Context, portal uuid.UUID, m *db.MediaCopy) e
 		err = s.db.RetryMediaCopy(after, portal, m, backoff(m.Attempts, cause), "an internal error; it is tried again")
 		ours = true
 	case sparki.KindOf(cause) == sparki.Unavailable && m.Attempts < copyTries:
-		log.Info("medium not copied; it is tried again", slog.String("problem", problem))
+		log.InfoContext(ctx, "medium not copied; it is tried again", slog.String("problem", problem))
 		err = s.db.RetryMediaCopy(after, portal, m, backoff(m.Attempts, cause), problem)
 	default:
-		log.Info("medium not copied; the CRM's URL stays", slog.String("problem", problem))
+		log.InfoContext(ctx, "medium not copied; the CRM's URL stays", slog.String("problem", problem))
 		err = s.db.GiveUpMediaCopy(after, portal, m, problem)
 	}
 	if errors.Is(err, db.ErrLeaseLost) {

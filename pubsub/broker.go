@@ -81,7 +81,7 @@ func (b *Broker) Wake(ctx context.Context, portals ...uuid.UUID) {
 	for _, portal := range portals {
 		b.wakeLocal(portal)
 		if err := b.publisher.Publish(ctx, b.prefix+portal.String(), "").Err(); err != nil {
-			b.log.Debug("wake-up not sent", slog.Any("error", err))
+			b.log.DebugContext(ctx, "wake-up not sent", slog.Any("error", err))
 		}
 	}
 }

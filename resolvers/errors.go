@@ -38,7 +38,7 @@ func (r *Resolver) Present(ctx context.Context, err error) *gqlerror.Error {
 	out.Message = words.In(ctx, "something went wrong on our side; the reference helps us find it")
 	out.Extensions["code"], out.Extensions["reference"] = "INTERNAL", reference
 	if !errors.Is(err, context.Canceled) {
-		r.Log.Error("resolver failed", slog.String("reference", reference), slog.String("path", out.Path.String()), slog.String("error", cause))
+		r.Log.ErrorContext(ctx, "resolver failed", slog.String("reference", reference), slog.String("path", out.Path.String()), slog.String("error", cause))
 	}
 	return out
 }

@@ -62,7 +62,7 @@ func (s *Server) noMedia(w http.ResponseWriter, r *http.Request, err error) {
 		http.NotFound(w, r)
 	case r.Context().Err() != nil: // the reader is gone
 	default:
-		s.Log.Warn("copy of a medium not served", slog.Any("error", err))
+		s.Log.WarnContext(r.Context(), "copy of a medium not served", slog.Any("error", err))
 		h.Set("Retry-After", "10")
 		refuse(w, http.StatusServiceUnavailable, "the picture is not available: try again")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/cors"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/tracing"
 	"sparki.app/integrations/web"
 )
 
@@ -54,7 +55,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.HandleFunc("/mock/{provider}/{id}/", s.mock)
 
-	return s.securityHeaders(mux)
+	return s.securityHeaders(tracing.Handler(s.Traces, mux))
 }
 
 // nothing is the policy of an answer that is no page: a browser that is shown it runs and frames nothing.

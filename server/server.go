@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"go.opentelemetry.io/otel/trace"
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/auth"
@@ -27,6 +29,7 @@ import (
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/resolvers"
 	"sparki.app/integrations/server/gql"
+	"sparki.app/integrations/tracing"
 	"sparki.app/integrations/web"
 	"sparki.app/integrations/words"
 )
@@ -62,7 +65,9 @@ type Server struct {
 	Mocks bool
 	// Drain is how long a server that stops goes on answering, so that its proxy can turn elsewhere.
 	Drain time.Duration
-	Log   *slog.Logger
+	// Traces makes the traces of requests; nil for none.
+	Traces trace.TracerProvider
+	Log    *slog.Logger
 
 	graphql  *gql.Handler
 	http     *http.Server
@@ -126,7 +131,8 @@ func (s *Server) newGraphQL() *gql.Handler {
 		Operations:   s.Operations,
 		Limits:       s.Limits,
 		CheckOrigin:  s.sameOrAllowedOrigin,
-		OnOperation: func(ctx context.Context, _ *graphql.OperationContext) context.Context {
+		OnOperation: func(ctx context.Context, oc *graphql.OperationContext) context.Context {
+			tracing.Note(ctx, slog.Any("operation", operation{oc}))
 			return s.Resolver.WithLoaders(ctx)
 		},
 		Field: s.Resolver.Direct(),
@@ -142,6 +148,20 @@ func (s *Server) newGraphQL() *gql.Handler {
 		Errors: s.Resolver.Present,
 		Log:    s.Log,
 	})
+}
+
+// operation names what is asked for by the schema's own names: a caller's may be any text.
+type operation struct{ *graphql.OperationContext }
+
+// LogValue is for example "mutation createAppointment".
+func (o operation) LogValue() slog.Value {
+	names := []string{string(o.Operation.Operation)}
+	for _, selection := range o.Operation.SelectionSet {
+		if field, ok := selection.(*ast.Field); ok {
+			names = append(names, field.Name)
+		}
+	}
+	return slog.StringValue(strings.Join(names, " "))
 }
 
 // token names the caller's token, whose sockets are counted together.

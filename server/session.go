@@ -42,7 +42,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 		err = s.openSession(w, r, who)
 	}
 	if err != nil {
-		s.notSignedIn(w, caller, err)
+		s.notSignedIn(w, r, caller, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -83,7 +83,7 @@ func (s *Server) signInWithCode(pages http.Handler) http.HandlerFunc {
 			ctx := words.With(r.Context(), strings.Join(r.Header.Values("Accept-Language"), ","))
 			http.Error(w, words.In(ctx, "This sign-in link has been used. Sign in with an API token, or start the program again for a new link."), http.StatusUnauthorized)
 		default:
-			s.notSignedIn(w, caller, err)
+			s.notSignedIn(w, r, caller, err)
 		}
 	}
 }
@@ -97,7 +97,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if err := s.Tokens.CloseSession(r.Context(), cookie.Value); err != nil {
-			s.notSignedIn(w, "", err)
+			s.notSignedIn(w, r, "", err)
 			return
 		}
 	}
@@ -113,13 +113,13 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request, who *sparki
 	return err
 }
 
-func (s *Server) notSignedIn(w http.ResponseWriter, caller string, err error) {
+func (s *Server) notSignedIn(w http.ResponseWriter, r *http.Request, caller string, err error) {
 	if sparki.KindOf(err) == sparki.Unauthenticated {
 		s.signIns.add(caller)
 		refuse(w, http.StatusUnauthorized, "this token is not valid: it is mistyped, expired or revoked")
 		return
 	}
-	s.Log.Warn("nobody could be signed in", slog.Any("error", err))
+	s.Log.WarnContext(r.Context(), "nobody could be signed in", slog.Any("error", err))
 	w.Header().Set("Retry-After", "5")
 	refuse(w, http.StatusServiceUnavailable, "cannot tell who is asking right now: try again")
 }

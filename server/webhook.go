@@ -12,6 +12,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers"
+	"sparki.app/integrations/tracing"
 )
 
 // webhookRead bounds how long a sender may take over its body; Kolibri itself gives up after 15 s
@@ -54,7 +55,10 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 		}
 		switch {
 		case err == nil:
-			writeJSON(w, http.StatusAccepted, map[string]string{"deliveryId": sparki.DeliveryNode.ID(delivery.ID)})
+			id, from := slog.String("delivery", delivery.NodeID()), slog.String("integration", sparki.IntegrationNode.ID(delivery.IntegrationID))
+			tracing.Note(ctx, id, from)
+			s.Log.DebugContext(ctx, "webhook accepted", id, from, slog.Int("messages", len(delivery.Messages)), slog.String("outcome", string(delivery.Outcome)))
+			writeJSON(w, http.StatusAccepted, map[string]string{"deliveryId": delivery.NodeID()})
 		case unknownSender(err) && s.webhooks.add(s.clientIP(r)+" "+short(r.PathValue("id"))):
 			tooMany(w, s.webhooks)
 		case errors.Is(err, providers.ErrUnverified):
@@ -65,7 +69,7 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 			refuse(w, http.StatusNotFound, "there is no integration with this id")
 		case r.Context().Err() != nil: // the sender is gone
 		default:
-			s.Log.Error("webhook not stored", slog.String("provider", info.Key), slog.Any("error", err))
+			s.Log.ErrorContext(ctx, "webhook not stored", slog.String("provider", info.Key), slog.Any("error", err))
 			w.Header().Set("Retry-After", "5")
 			refuse(w, http.StatusServiceUnavailable, "the delivery could not be stored: send it again")
 		}
@@ -106,7 +110,7 @@ func (s *Server) delivery(ctx context.Context, r *http.Request, provider provide
 	if err != nil && !(signed && errors.Is(err, providers.ErrUnreadable)) {
 		return nil, err
 	}
-	d := &sparki.Delivery{ID: sparki.NewID(), PortalID: integration.PortalID, IntegrationID: integration.ID, Body: body}
+	d := &sparki.Delivery{ID: sparki.NewID(), PortalID: integration.PortalID, IntegrationID: integration.ID, Body: body, Trace: tracing.Place(ctx)}
 	if signed {
 		d.Signed = &signed
 	}

@@ -34,7 +34,7 @@ func (s *Server) widget(provider providers.Provider) http.HandlerFunc {
 		ctx := words.With(r.Context(), strings.Join(r.Header.Values("Accept-Language"), ","))
 		page, err := s.widgetPage(ctx, i, about)
 		if err != nil {
-			s.Log.Error("widget not shown", slog.Any("error", err))
+			s.Log.ErrorContext(r.Context(), "widget not shown", slog.Any("error", err))
 			w.Header().Set("Retry-After", "5")
 			refuse(w, http.StatusServiceUnavailable, "the page is not available: try again")
 			return

@@ -52,7 +52,7 @@ func (c *Client) Ring(ctx context.Context, bells ...sparki.Bell) {
 func (c *Client) ringAll(ctx context.Context, bells []sparki.Bell) (left []sparki.Bell) {
 	for _, bell := range bells {
 		if err := c.ring(ctx, bell); err != nil {
-			c.log.Debug("bell not rung; the sweep will see to it", slog.String("job", string(bell.Job)), slog.Any("error", err))
+			c.log.DebugContext(ctx, "bell not rung; the sweep will see to it", slog.String("job", string(bell.Job)), slog.Any("error", err))
 			left = append(left, bell)
 		}
 	}

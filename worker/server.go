@@ -10,9 +10,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/tracing"
 )
 
 const (
@@ -38,6 +40,7 @@ type Jobs map[sparki.JobKind]func(ctx context.Context, portal, id uuid.UUID) err
 type Server struct {
 	servers []*asynq.Server
 	jobs    Jobs
+	traces  trace.TracerProvider
 	log     *slog.Logger
 	stop    context.CancelFunc
 	ctx     context.Context
@@ -48,9 +51,9 @@ type Server struct {
 	directly errgroup.Group
 }
 
-// NewServer makes a worker; Start lets it work.
-func NewServer(client *redis.Client, prefix string, jobs Jobs, log *slog.Logger) *Server {
-	s := &Server{jobs: jobs, log: log, running: map[sparki.Bell]bool{}}
+// NewServer makes a worker; Start lets it work. Each job begins a trace, unless traces is nil.
+func NewServer(client *redis.Client, prefix string, jobs Jobs, traces trace.TracerProvider, log *slog.Logger) *Server {
+	s := &Server{jobs: jobs, traces: traces, log: log, running: map[sparki.Bell]bool{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.directly.SetLimit(directPlaces)
 	server := func(places int, queues map[string]int) *asynq.Server {
@@ -131,17 +134,7 @@ func (s *Server) answer(ctx context.Context, bell sparki.Bell) {
 	s.running[bell] = false
 	s.mu.Unlock()
 	for again := true; again; {
-		started := time.Now()
-		err := s.jobs[bell.Job](ctx, bell.PortalID, bell.ID)
-		log := s.log.With(slog.String("job", string(bell.Job)), slog.String("id", bell.ID.String()), slog.Duration("took", time.Since(started)))
-		switch {
-		case err == nil:
-			log.Debug("job done")
-		case ctx.Err() != nil:
-			log.Info("job given back: the worker stops")
-		default:
-			log.Warn("job failed; it is rung for again", slog.Any("error", err))
-		}
+		s.do(ctx, bell)
 		s.mu.Lock()
 		if again = s.running[bell] && ctx.Err() == nil; again {
 			s.running[bell] = false
@@ -149,6 +142,24 @@ func (s *Server) answer(ctx context.Context, bell sparki.Bell) {
 			delete(s.running, bell)
 		}
 		s.mu.Unlock()
+	}
+}
+
+// do does a job once.
+func (s *Server) do(ctx context.Context, bell sparki.Bell) {
+	started := time.Now()
+	job, id := slog.String("job", string(bell.Job)), slog.String("id", bell.ID.String())
+	traced, span := tracing.Root(ctx, s.traces, "job "+string(bell.Job), job, id)
+	err := s.jobs[bell.Job](traced, bell.PortalID, bell.ID)
+	tracing.End(span, err)
+	log := s.log.With(job, id, slog.Duration("took", time.Since(started)))
+	switch {
+	case err == nil:
+		log.DebugContext(traced, "job done")
+	case ctx.Err() != nil:
+		log.InfoContext(traced, "job given back: the worker stops")
+	default:
+		log.WarnContext(traced, "job failed; it is rung for again", slog.Any("error", err))
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *Sweep) Once(ctx context.Context) error {
 func (s *Sweep) Run(ctx context.Context, every time.Duration) {
 	for {
 		if err := s.Once(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Warn("sweep failed", slog.Any("error", err))
+			s.Log.WarnContext(ctx, "sweep failed", slog.Any("error", err))
 		}
 		wait := time.NewTimer(every - every/10 + rand.N(every/5))
 		select {

@@ -52,7 +52,7 @@ func setup(t *testing.T) *bundle {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}}, slog.New(slog.DiscardHandler))
+	}}, nil, slog.New(slog.DiscardHandler))
 	return b
 }
 

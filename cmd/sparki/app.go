@@ -22,6 +22,8 @@ import (
 	"sparki.app/integrations/pubsub"
 	"sparki.app/integrations/resolvers"
 	"sparki.app/integrations/server"
+	"sparki.app/integrations/tracing"
+	"sparki.app/integrations/tracing/export"
 	"sparki.app/integrations/web"
 	"sparki.app/integrations/worker"
 )
@@ -40,6 +42,7 @@ type app struct {
 	media        *media.Service
 	bells        *worker.Client
 	signals      sparki.Signals
+	traces       *export.Provider
 	prefix       string // of all our keys on Redis
 	sweepEvery   time.Duration
 	drain        time.Duration
@@ -64,6 +67,7 @@ const (
 // newApp connects to the database and Redis. It refuses an older schema, and starts nothing. mocks:
 // this program serves the mock CRMs, on this machine, and they send us webhooks.
 func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app, error) {
+	log = slog.New(tracing.Log(log.Handler()))
 	a := &app{config: c, log: log, prefix: c.redisPrefix, sweepEvery: worker.SweepEvery}
 	var err error
 	if a.db, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: dbConns, Tracer: c.tracer}); err != nil {
@@ -109,6 +113,10 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 	if err != nil {
 		return nil, err
 	}
+	a.traces, err = export.New(ctx, export.Options{Endpoint: c.TracesEndpoint, Exporter: c.exporter, Service: "sparki-" + c.command, Log: log})
+	if err != nil {
+		return nil, err
+	}
 	a.media = media.New(media.Options{DB: a.db, Bucket: store, PublicURL: c.PublicAPIURL, Log: log, AllowPrivate: privateMedia})
 	return a, nil
 }
@@ -120,6 +128,7 @@ func (a *app) close() {
 	_ = a.redis.Close()
 	_ = a.hints.Close()
 	a.db.Close()
+	a.traces.Close()
 }
 
 // serve answers HTTP on the listener until the context ends, then finishes what is in flight.
@@ -135,7 +144,7 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 		RateLimit: a.config.APIRateLimit, Limits: a.config.apiLimits(), Operations: a.config.operations,
 		PublicURL: a.config.PublicAPIURL, TrustedProxies: a.config.proxies,
 		RedisPing:      func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
-		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Drain: a.drain, Log: a.log,
+		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Drain: a.drain, Traces: a.traces, Log: a.log,
 	}
 	failed := srv.Start(listener)
 	a.log.Info("serving", slog.String("address", listener.Addr().String()))
@@ -161,7 +170,7 @@ func (a *app) work(ctx context.Context) error {
 		sparki.PushAppointments: a.agenda.PushAppointments,
 		sparki.SyncTargets:      a.agenda.SyncTargets,
 		sparki.CleanSmokeTests:  a.agenda.CleanSmokeTests,
-	}, a.log)
+	}, a.traces, a.log)
 	if err := jobs.Start(); err != nil {
 		return err
 	}

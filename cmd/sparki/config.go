@@ -17,6 +17,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/sdk/trace"
 
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/providers"
@@ -24,6 +25,7 @@ import (
 	"sparki.app/integrations/pubsub"
 	"sparki.app/integrations/server"
 	"sparki.app/integrations/server/gql"
+	"sparki.app/integrations/tracing/export"
 )
 
 // config is the environment; flags of the same meaning win. .env.example says what each is for.
@@ -46,16 +48,19 @@ type config struct {
 	MaxStreams            int      `env:"MAX_STREAMS" envDefault:"2000"`
 	MaxStreamsPerToken    int      `env:"MAX_STREAMS_PER_TOKEN" envDefault:"20"`
 	OperationsFile        string   `env:"OPERATIONS_FILE"`
+	TracesEndpoint        string   `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 	LogLevel              string   `env:"LOG_LEVEL" envDefault:"info"`
 	LogFormat             string   `env:"LOG_FORMAT" envDefault:"text"`
 
+	command     string // that was called
 	keys        *integrations.Keys
 	proxies     []netip.Prefix // TrustedProxies
 	logLevel    slog.Level
-	redisPrefix string          // keeps our keys on a shared Redis apart from others'
-	operations  []string        // of OPERATIONS_FILE; nil to serve all
-	limits      gql.Limits      // besides those above; defaults but in tests
-	tracer      pgx.QueryTracer // sees every SQL statement; nil but in tests
+	redisPrefix string             // keeps our keys on a shared Redis apart from others'
+	operations  []string           // of OPERATIONS_FILE; nil to serve all
+	limits      gql.Limits         // besides those above; defaults but in tests
+	tracer      pgx.QueryTracer    // sees every SQL statement; nil but in tests
+	exporter    trace.SpanExporter // takes the traces in the collector's place; nil but in tests
 	providers   []providers.Provider
 }
 
@@ -106,7 +111,7 @@ func (call *invocation) configure(name string, required []string, define func(*f
 			return nil, fmt.Errorf("%s is missing: set it in the environment, see .env.example", variable)
 		}
 	}
-	c := &config{redisPrefix: "sparki:", providers: all.List()}
+	c := &config{command: name, redisPrefix: "sparki:", providers: all.List()}
 	if err := env.ParseWithOptions(c, env.Options{Environment: values}); err != nil {
 		return nil, malformed(err)
 	}
@@ -128,6 +133,11 @@ func (c *config) check() error {
 	}
 	if c.MetricsAddr != "" && !isAddress(c.MetricsAddr) {
 		return errors.New("METRICS_ADDR is malformed: want host:port")
+	}
+	if c.TracesEndpoint != "" {
+		if err := export.Check(c.TracesEndpoint); err != nil {
+			return fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT is malformed: %w", err)
+		}
 	}
 	if c.PublicAPIURL == "" {
 		c.PublicAPIURL = "http://" + c.ListenAddr

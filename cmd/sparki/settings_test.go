@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/db/dbtest"
@@ -384,7 +385,8 @@ func TestSettingsConnection(t *testing.T) {
 // no row of the database holds one.
 func TestSecretsStayHidden(t *testing.T) {
 	t.Parallel()
-	h := newHook(t)
+	spans := tracetest.NewInMemoryExporter()
+	h := newHook(t, func(c *config) { c.exporter = spans })
 	settings := h.office.settings(t)
 	settings["authorizationToken"] = "canary-authorization-token-0001"
 	settings["webhookSecret"] = "canary-webhook-secret-000002"
@@ -444,7 +446,8 @@ func TestSecretsStayHidden(t *testing.T) {
 	h.ask(t, h.token+"x", `{ viewer { name } }`, nil)
 	everything()
 
-	places := map[string]string{"the answers": answers.String(), "the log": h.logs.String(), "Redis": h.redisDump(t), "the database": h.databaseDump(t)}
+	places := map[string]string{"the answers": answers.String(), "the log": h.logs.String(), "Redis": h.redisDump(t), "the database": h.databaseDump(t),
+		"the traces": spansDump(h.spans(t, spans))}
 	for place, content := range places {
 		if len(content) < 100 {
 			t.Errorf("%s: only %q", place, content)

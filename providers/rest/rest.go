@@ -12,15 +12,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/tracing"
 )
 
 // Bounds of one call (product.md §7, reliability.md K3, K4, K6).
@@ -82,6 +85,7 @@ type Answer struct {
 	Body []byte
 	// Location is the header of that name, as it came; "" when there was none.
 	Location string
+	status   int
 }
 
 // CallError says which call went wrong, in terms that a log may show: no query, no header, no body.
@@ -139,6 +143,17 @@ func (c *Client) Do(ctx context.Context, call Call) ([]byte, error) {
 
 // Answer is Do for a caller who needs more of the answer than its body.
 func (c *Client) Answer(ctx context.Context, call Call) (Answer, error) {
+	route := routeOf(call.Path)
+	ctx, span := tracing.Call(ctx, call.Method+" "+route, slog.String("crm", c.Name), slog.String("http.request.method", call.Method), slog.String("url.template", route))
+	answer, err := c.answer(ctx, call)
+	if status := cmp.Or(answer.status, StatusOf(err)); status != 0 {
+		tracing.Note(ctx, slog.Int("http.response.status_code", status))
+	}
+	tracing.End(span, err)
+	return answer, err
+}
+
+func (c *Client) answer(ctx context.Context, call Call) (Answer, error) {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	req, err := c.request(bounded, call)
@@ -162,7 +177,21 @@ func (c *Client) Answer(ctx context.Context, call Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, c.broken(ctx, trace, err)
 	}
-	return Answer{Body: c.withoutSecrets(call, body), Location: resp.Header.Get("Location")}, nil
+	return Answer{Body: c.withoutSecrets(call, body), Location: resp.Header.Get("Location"), status: resp.StatusCode}, nil
+}
+
+// version is a segment of a path that has a digit and is no id.
+var version = regexp.MustCompile(`^v[0-9]+$`)
+
+// routeOf is a path without the ids in it: whatever has a digit is taken for one.
+func routeOf(path string) string {
+	segments := strings.Split(path, "/")
+	for n, s := range segments {
+		if strings.ContainsAny(s, "0123456789") && !version.MatchString(s) {
+			segments[n] = "{id}"
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 // minSecret is how long a text is at least to be taken out of an answer: a shorter one may be a part of its data.

@@ -56,6 +56,10 @@ const (
 	// crmConcurrency is how many calls one integration has under way at its CRM; assumed to be well
 	// below what a busy office's own clients do, neither CRM documents a limit.
 	crmConcurrency = 8
+	// A CRM that fails so many times in a row, which is more than the calls that one bad moment breaks off,
+	// is left alone for so long.
+	crmFailures = 10
+	crmPause    = 30 * time.Second
 	// drain is how long `serve` goes on after it was told to stop: a proxy that asks /readyz every second
 	// has turned elsewhere by then.
 	drain = 2 * time.Second
@@ -96,6 +100,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 		DB: a.db, Keys: c.keys, Providers: c.providers, Signals: a.signals, Log: log,
 		Policy:    rest.Policy{Hosts: c.CRMHosts, AllowPrivate: c.AllowPrivateUpstreams},
 		Live:      rest.Transport(rest.Options{AllowPrivate: c.AllowPrivateUpstreams}),
+		Breaking:  rest.Breaking{Failures: crmFailures, Pause: crmPause},
 		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},
 		PublicURL: c.PublicAPIURL, MockWebhooks: mocks,
 	}

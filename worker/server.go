@@ -39,6 +39,7 @@ type Server struct {
 	servers []*asynq.Server
 	jobs    Jobs
 	log     *slog.Logger
+	told    func(job, outcome string, took time.Duration)
 	stop    context.CancelFunc
 	ctx     context.Context
 
@@ -48,9 +49,10 @@ type Server struct {
 	directly errgroup.Group
 }
 
-// NewServer makes a worker; Start lets it work.
-func NewServer(client *redis.Client, prefix string, jobs Jobs, log *slog.Logger) *Server {
-	s := &Server{jobs: jobs, log: log, running: map[sparki.Bell]bool{}}
+// NewServer makes a worker; Start lets it work. told, unless nil, is told of each job that ended: "done",
+// "failed" or "given_back".
+func NewServer(client *redis.Client, prefix string, jobs Jobs, log *slog.Logger, told func(job, outcome string, took time.Duration)) *Server {
+	s := &Server{jobs: jobs, log: log, told: told, running: map[sparki.Bell]bool{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.directly.SetLimit(directPlaces)
 	server := func(places int, queues map[string]int) *asynq.Server {
@@ -133,14 +135,21 @@ func (s *Server) answer(ctx context.Context, bell sparki.Bell) {
 	for again := true; again; {
 		started := time.Now()
 		err := s.jobs[bell.Job](ctx, bell.PortalID, bell.ID)
-		log := s.log.With(slog.String("job", string(bell.Job)), slog.String("id", bell.ID.String()), slog.Duration("took", time.Since(started)))
+		took := time.Since(started)
+		log := s.log.With(slog.String("job", string(bell.Job)), slog.String("id", bell.ID.String()), slog.Duration("took", took))
+		outcome := "done"
 		switch {
 		case err == nil:
 			log.Debug("job done")
 		case ctx.Err() != nil:
+			outcome = "given_back"
 			log.Info("job given back: the worker stops")
 		default:
+			outcome = "failed"
 			log.Warn("job failed; it is rung for again", slog.Any("error", err))
+		}
+		if s.told != nil {
+			s.told(string(bell.Job), outcome, took)
 		}
 		s.mu.Lock()
 		if again = s.running[bell] && ctx.Err() == nil; again {

@@ -44,6 +44,9 @@ type Error struct {
 	// Lost: the answer of a CRM got lost, so what was asked for may have been done, or be done yet. It
 	// says nothing about a call that only reads.
 	Lost bool
+	// Unasked: the CRM failed too often just now, so it was left alone. Nothing was sent and nothing was
+	// learnt, so this is no try; RetryAfter says when it is asked again.
+	Unasked bool
 	// Err is the cause, for the log only; may be nil.
 	Err error
 }
@@ -83,6 +86,12 @@ func TextOf(err error) string {
 		return e.Text
 	}
 	return ""
+}
+
+// Unasked says whether a CRM was left alone, see Error.
+func Unasked(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Unasked
 }
 
 // UserErrorCode names a refusal that the person can act on.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,7 +30,6 @@ const (
 	grace    = 8 * time.Second // for a call under way when the worker is stopped
 	giveBack = 5 * time.Second
 	tries    = 20 // about two hours
-	breather = 30 * time.Second
 	// maxGuards is how many requests at most are being handed over in one process: each holds a
 	// connection to the database until its CRM has it.
 	maxGuards = 6
@@ -44,24 +42,13 @@ func (s *Service) PushAppointments(ctx context.Context, portal, integration uuid
 		if err != nil || len(claims) == 0 {
 			return err
 		}
-		var away atomic.Int32
 		var pushes errgroup.Group
 		for _, c := range claims {
-			pushes.Go(func() error {
-				p := &push{Service: s, portal: portal, integration: integration, claim: c}
-				err := p.run(ctx)
-				if p.away {
-					away.Add(1)
-				}
-				return err
-			})
+			p := &push{Service: s, portal: portal, integration: integration, claim: c}
+			pushes.Go(func() error { return p.run(ctx) })
 		}
 		if err := pushes.Wait(); err != nil {
 			return err
-		}
-		if int(away.Load()) == parallel {
-			// The CRM is away for all of them: the others would only wait for it one by one.
-			return s.DB.Tx(ctx, portal, func(tx *db.Tx) error { return tx.PauseWriteBacks(ctx, integration, breather) })
 		}
 	}
 	return ctx.Err()
@@ -76,7 +63,6 @@ type push struct {
 	plan                plan
 	conn                providers.Agenda
 	cause               error // why the action did not succeed
-	away                bool  // the CRM did not answer
 }
 
 // run decides what is to be done and does it, in the trace of whatever changed the appointment last. Its error is one of our own: whatever the CRM did is
@@ -339,14 +325,18 @@ func (p *push) failed(ctx context.Context, cause error) error {
 		return p.refused(ctx, cause)
 	}
 	log.WarnContext(ctx, "write-back did not succeed", slog.Any("error", cause))
-	if p.plan.do == look && sparki.KindOf(cause) == sparki.Unavailable && p.claim.Attempts < tries {
-		return p.DB.Tx(ctx, p.portal, func(tx *db.Tx) error { return tx.LookAgain(ctx, p.claim, sparki.Backoff(p.claim.Attempts, cause)) })
+	if p.plan.do == look && sparki.KindOf(cause) == sparki.Unavailable && (p.claim.Attempts < tries || sparki.Unasked(cause)) {
+		return p.DB.Tx(ctx, p.portal, func(tx *db.Tx) error {
+			if err := p.spare(ctx, tx, cause); err != nil {
+				return err
+			}
+			return tx.LookAgain(ctx, p.claim, sparki.Backoff(p.claim.Attempts, cause))
+		})
 	}
 	if p.plan.do == look {
 		return p.settle(ctx, func(tx *db.Tx) error { return tx.Unused(ctx, p.claim, p.situation.Seq) })
 	}
 	state, reason, text := p.judge(kind, cause, lost)
-	p.away = kind == sparki.Unavailable && reason == sparki.ReasonNoAnswer
 	delay := sparki.Backoff(p.claim.Attempts, cause)
 	if lost {
 		delay = max(delay, p.Settle)
@@ -360,6 +350,9 @@ func (p *push) failed(ctx context.Context, cause error) error {
 		if state == sparki.WriteBackFailed {
 			tell(tx, sparki.WriteBackFailedActivity, sparki.SyncActor, p.claim.AppointmentID, &p.integration, map[string]string{"problem": text})
 		}
+		if err := p.spare(ctx, tx, cause); err != nil {
+			return err
+		}
 		if err := tx.Again(ctx, p.claim, p.situation.Seq, state, delay, reason, text); err != nil {
 			return err
 		}
@@ -372,6 +365,14 @@ func (p *push) failed(ctx context.Context, cause error) error {
 		p.Signals.Wake(ctx, p.portal)
 	}
 	return err
+}
+
+// spare takes no try off a claim whose CRM was left alone.
+func (p *push) spare(ctx context.Context, tx *db.Tx, cause error) error {
+	if !sparki.Unasked(cause) {
+		return nil
+	}
+	return tx.NoTry(ctx, p.claim)
 }
 
 // forget drops the intent of a create that surely did nothing.
@@ -394,7 +395,7 @@ func (p *push) judge(kind sparki.Kind, cause error, lost bool) (state sparki.Wri
 	if text == "" {
 		text = "an internal error; it is tried again"
 	}
-	again := (kind == sparki.Unavailable || kind == sparki.Internal) && p.claim.Attempts < tries
+	again := (kind == sparki.Unavailable || kind == sparki.Internal) && p.claim.Attempts < tries || sparki.Unasked(cause)
 	switch {
 	case !again && !lost:
 		state = sparki.WriteBackFailed

@@ -163,6 +163,9 @@ func (s *Service) settleRun(ctx context.Context, i *sparki.Integration, held *db
 		if stopped {
 			return tx.RetryRun(ctx, held, 0, "the worker was stopped")
 		}
+		if sparki.Unasked(cause) {
+			return tx.ParkRun(ctx, held, sparki.RetryAfter(cause), sparki.TextOf(cause))
+		}
 		if (kind == sparki.Unavailable || kind == sparki.Internal) && held.Attempts < runTries {
 			return tx.RetryRun(ctx, held, sparki.Backoff(held.Attempts, cause), sparki.TextOf(cause))
 		}

@@ -140,9 +140,9 @@ func (tx *Tx) RetryFetch(ctx context.Context, f *Fetch, delay time.Duration, pro
 }
 
 // ParkFetch gives a fetch back unused: it waits, without having spent a try, until the settings are
-// saved or a day has passed.
-func (tx *Tx) ParkFetch(ctx context.Context, f *Fetch, problem string) error {
-	return tx.giveBack(ctx, f, `state = 'WAITING', attempts = attempts - 1, due_at = now() + $4::interval, error = $5`, 24*time.Hour, problem)
+// saved or the delay has passed.
+func (tx *Tx) ParkFetch(ctx context.Context, f *Fetch, delay time.Duration, problem string) error {
+	return tx.giveBack(ctx, f, `state = 'WAITING', attempts = attempts - 1, due_at = now() + $4::interval, error = $5`, delay, problem)
 }
 
 // FailFetch ends a fetch that will not succeed. The row stays, with its error, until the next hint.
@@ -182,7 +182,8 @@ func (tx *Tx) DropFetches(ctx context.Context, integration uuid.UUID, reason str
 	return tx.settleDeliveries(ctx, deliveries)
 }
 
-// PauseFetches lets everything that waits for an integration wait at least this long, as its CRM asked.
+// PauseFetches lets everything that waits for an integration wait at least this long, as its CRM asked or
+// because that is left alone.
 func (tx *Tx) PauseFetches(ctx context.Context, integration uuid.UUID, wait time.Duration) error {
 	_, err := tx.Exec(ctx, `
 		update fetches set due_at = now() + $3::interval where portal_id = $1 and integration_id = $2 and state = 'WAITING' and due_at < now() + $3::interval`,

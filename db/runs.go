@@ -105,6 +105,11 @@ func (tx *Tx) RetryRun(ctx context.Context, l *RunLease, delay time.Duration, pr
 	return tx.endLease(ctx, l, `lease_until = null, due_at = now() + $4::interval, error = $5`, delay, problem)
 }
 
+// ParkRun gives a run back unused: its page is read again after the delay, without having spent a try.
+func (tx *Tx) ParkRun(ctx context.Context, l *RunLease, delay time.Duration, problem string) error {
+	return tx.endLease(ctx, l, `lease_until = null, attempts = greatest(attempts - 1, 0), due_at = now() + $4::interval, error = $5`, delay, problem)
+}
+
 // FinishRun ends a run in a final state, or in NEEDS_APPROVAL; problem is nil when it succeeded. A
 // run that succeeded moves the integration's watermark to the newest object that it saw.
 func (tx *Tx) FinishRun(ctx context.Context, l *RunLease, state sparki.SyncRunState, problem *string) error {

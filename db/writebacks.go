@@ -349,6 +349,13 @@ func (tx *Tx) LookAgain(ctx context.Context, c Claim, delay time.Duration) error
 	return tx.endSending(ctx, c, `due_at = now() + $4::interval`, delay)
 }
 
+// NoTry says that a claim, which is yet to be given back, spent no try.
+func (tx *Tx) NoTry(ctx context.Context, c Claim) error {
+	_, err := tx.Exec(ctx, `update write_backs set attempts = greatest(attempts - 1, 0) where portal_id = $1 and appointment_id = $2 and fence = $3`,
+		tx.portal, c.AppointmentID, c.Fence)
+	return err
+}
+
 // Unused gives a claim back that needed no call.
 func (tx *Tx) Unused(ctx context.Context, c Claim, seq int64) error {
 	return tx.endSending(ctx, c, `attempts = greatest(attempts - 1, 0), look = look and seq <> $4,
@@ -364,7 +371,8 @@ func (tx *Tx) endSending(ctx context.Context, c Claim, set string, args ...any) 
 	return err
 }
 
-// PauseWriteBacks lets everything that waits for an integration wait at least this long, as its CRM asked.
+// PauseWriteBacks lets everything that waits for an integration wait at least this long, as its CRM asked or
+// because that is left alone.
 func (tx *Tx) PauseWriteBacks(ctx context.Context, integration uuid.UUID, wait time.Duration) error {
 	_, err := tx.Exec(ctx, `
 		update write_backs set due_at = now() + $3::interval

@@ -19,8 +19,10 @@ import (
 
 // line is a connection that is kept while the settings stay: it holds the CRM's access token.
 type line struct {
-	conn  providers.Conn
-	saved time.Time // of the settings that it was made from
+	conn     providers.Conn
+	saved    time.Time // of the settings that it was made from
+	provider string
+	breaker  *rest.Breaker // nil for a mock
 }
 
 // Connect gives an integration's line to its CRM: to the live one, or with the very same client to
@@ -40,12 +42,18 @@ func (s *Service) Connect(ctx context.Context, i *sparki.Integration) (providers
 	if err != nil {
 		return nil, err
 	}
-	transport := rest.Limited(s.Live, s.Limits)
+	made := &line{saved: i.UpdatedAt, provider: i.Provider}
+	var transport http.RoundTripper
 	if i.Mock {
 		transport = rest.Local(s.Mock(provider, i))
+	} else {
+		made.breaker = rest.NewBreaker(s.Live, s.Breaking)
+		transport = rest.Limited(made.breaker, s.Limits)
+		if s.Watch != nil {
+			transport = rest.Watched(transport, s.Watch(i))
+		}
 	}
-	conn, err := provider.Connect(settings, transport)
-	if err != nil {
+	if made.conn, err = provider.Connect(settings, transport); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -53,8 +61,27 @@ func (s *Service) Connect(ctx context.Context, i *sparki.Integration) (providers
 	if s.conns == nil {
 		s.conns = map[uuid.UUID]*line{}
 	}
-	s.conns[i.ID] = &line{conn, i.UpdatedAt}
-	return conn, nil
+	s.conns[i.ID] = made
+	return made.conn, nil
+}
+
+// Breaker is how this process's line to a live CRM is.
+type Breaker struct {
+	IntegrationID uuid.UUID
+	Provider      string
+	State         rest.BreakerState
+}
+
+// Breakers lists those of the lines to live CRMs that this process has.
+func (s *Service) Breakers() (breakers []Breaker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, l := range s.conns {
+		if l.breaker != nil {
+			breakers = append(breakers, Breaker{id, l.provider, l.breaker.State()})
+		}
+	}
+	return breakers
 }
 
 // Agenda gives the line to the agenda of an integration's CRM. Misconfigured also says that the CRM has none.

@@ -33,9 +33,12 @@ type Service struct {
 	Providers []providers.Provider
 	// Policy says which base URLs an office may enter.
 	Policy rest.Policy
-	// Live carries the calls to live CRMs; every integration has the Limits for itself.
-	Live   http.RoundTripper
-	Limits rest.Limits
+	// Live carries the calls to live CRMs; every integration has the Limits and the Breaking for itself.
+	Live     http.RoundTripper
+	Limits   rest.Limits
+	Breaking rest.Breaking
+	// Watch gives what is told of each call to an integration's live CRM, see rest.Watched; nil tells nobody.
+	Watch func(*sparki.Integration) func(outcome string, took time.Duration)
 	// PublicURL is the absolute URL of this server, without a slash at the end.
 	PublicURL string
 	// MockWebhooks: mock CRMs send webhooks to PublicURL when somebody changes them.

@@ -24,6 +24,7 @@ const (
 	fetchBatch = 32 // leases taken at once
 	fetchTries = 20 // about two hours
 	giveBack   = 5 * time.Second
+	parked     = 24 * time.Hour // unless the settings are saved
 )
 
 // FetchItems reads the objects of an integration that wait to be read, until none is due.
@@ -50,6 +51,10 @@ func (s *Service) FetchItems(ctx context.Context, portal, integration uuid.UUID)
 			return err
 		}
 		s.Signals.Wake(ctx, portal)
+		if refused.wait > 0 {
+			s.Log.Info("the CRM is left alone for a while", slog.String("integration", i.NodeID()), slog.Duration("wait", refused.wait))
+			return s.DB.Tx(ctx, portal, func(tx *db.Tx) error { return tx.PauseFetches(ctx, integration, refused.wait) })
+		}
 	}
 	return ctx.Err()
 }
@@ -64,10 +69,12 @@ func (s *Service) dropFetches(ctx context.Context, i *sparki.Integration) error 
 	})
 }
 
-// refusal remembers that the CRM refuses us, so that nobody asks again before a person has mended it.
+// refusal remembers that the CRM refuses us, so that nobody asks again before a person has mended it, and
+// that it is left alone.
 type refusal struct {
 	mu    sync.Mutex
-	cause error // nil: it does not, as far as we know
+	cause error         // nil: it does not, as far as we know
+	wait  time.Duration // 0: it is not left alone
 }
 
 // known is the refusal that is stored with the connection; none while it works.
@@ -85,10 +92,13 @@ func (r *refusal) get() error {
 }
 
 func (r *refusal) note(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if kind := sparki.KindOf(err); kind == sparki.Unauthorized || kind == sparki.Misconfigured {
-		r.mu.Lock()
-		defer r.mu.Unlock()
 		r.cause = err
+	}
+	if sparki.Unasked(err) {
+		r.wait = sparki.RetryAfter(err)
 	}
 }
 
@@ -110,7 +120,9 @@ func (s *Service) fetch(ctx context.Context, i *sparki.Integration, f *db.Fetch,
 	// Also when we are being stopped: the fetch is given back at once, not when its lease runs out.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBack)
 	defer cancel()
-	log.WarnContext(ctx, "fetch did not succeed", slog.Any("error", err))
+	if !sparki.Unasked(err) {
+		log.WarnContext(ctx, "fetch did not succeed", slog.Any("error", err))
+	}
 	err = s.DB.Tx(ctx, i.PortalID, func(tx *db.Tx) error { return s.settle(ctx, tx, i, f, err) })
 	if errors.Is(err, db.ErrLeaseLost) {
 		return nil
@@ -180,7 +192,9 @@ func (s *Service) settle(ctx context.Context, tx *db.Tx, i *sparki.Integration, 
 				return err
 			}
 		}
-		return tx.ParkFetch(ctx, f, problem)
+		return tx.ParkFetch(ctx, f, parked, problem)
+	case sparki.Unasked(cause):
+		return tx.ParkFetch(ctx, f, sparki.RetryAfter(cause), problem)
 	case (kind == sparki.Unavailable || kind == sparki.Internal) && f.Attempts < fetchTries:
 		if problem == "" {
 			problem = "an internal error; it is tried again"

@@ -263,8 +263,12 @@ func (r *running) readAll(ctx context.Context, refs []sparki.Ref, at time.Time) 
 	var away error
 	for n, err := range errs {
 		if err != nil {
-			r.log.WarnContext(ctx, "object could not be read", slog.String("type", refs[n].Type), slog.String("object", refs[n].ID), slog.Any("error", err))
-			o.failed, away = append(o.failed, refs[n]), err
+			if !sparki.Unasked(err) {
+				r.log.WarnContext(ctx, "object could not be read", slog.String("type", refs[n].Type), slog.String("object", refs[n].ID), slog.Any("error", err))
+			}
+			if o.failed = append(o.failed, refs[n]); away == nil || sparki.Unasked(away) {
+				away = err // one that was asked counts as a try
+			}
 			continue
 		}
 		o.found = append(o.found, reading{found[n], at})
@@ -349,6 +353,11 @@ func (r *running) end(ctx context.Context, state sparki.SyncRunState, cause erro
 // settle stores what becomes of a run whose page did not succeed, by the class of the error.
 func (r *running) settle(ctx context.Context, cause error) error {
 	kind := sparki.KindOf(cause)
+	if sparki.Unasked(cause) {
+		wait := sparki.RetryAfter(cause)
+		r.log.Info("the CRM is left alone for a while", slog.Duration("wait", wait))
+		return r.DB.Tx(ctx, r.integration.PortalID, func(tx *db.Tx) error { return tx.ParkRun(ctx, r.RunLease, wait, sparki.TextOf(cause)) })
+	}
 	if stopped := errors.Is(cause, context.Canceled); stopped || (kind == sparki.Unavailable || kind == sparki.Internal) && r.Attempts < runTries {
 		delay, problem := sparki.Backoff(r.Attempts, cause), sparki.TextOf(cause)
 		if stopped {

@@ -24,13 +24,18 @@ const (
 
 // Metrics are the program's metrics. Safe for concurrent use.
 type Metrics struct {
+	// Ready answers GET /readyz, beside the metrics.
+	Ready http.Handler
+
 	registry *prometheus.Registry
 	log      *slog.Logger
+	instruments
 }
 
 // New makes metrics that tell of this process: memory, descriptors, goroutines, garbage collection.
 func New(log *slog.Logger) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), log: log}
+	m := &Metrics{registry: prometheus.NewRegistry(), log: log, Ready: http.NotFoundHandler()}
+	m.instruments = newInstruments(m.registry)
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -44,9 +49,8 @@ type Row struct {
 	Values []float64
 }
 
-// Read adds gauges with common labels whose values are read together when Prometheus asks. They are the
-// state of the whole system, so every process tells the same: take the max over processes, not the sum.
-// While they cannot be read they are left out, and all others are told.
+// Read adds gauges with common labels whose values are read together when Prometheus asks. Those of the
+// whole system are told by every process alike: take the max over processes, not the sum. While they cannot be read they are left out, and all others are told.
 func (m *Metrics) Read(labels []string, read func(context.Context) ([]Row, error), gauges ...Gauge) {
 	r := &reader{read: read}
 	for _, g := range gauges {
@@ -84,13 +88,14 @@ func (r *reader) Collect(found chan<- prometheus.Metric) {
 	}
 }
 
-// Handler answers GET /metrics, and GET /healthz: alive. A worker has no other port to ask.
+// Handler answers GET /metrics, GET /healthz (alive) and GET /readyz: a worker has no other port to ask.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelWarn), ErrorHandling: promhttp.ContinueOnError,
 		Registry: m.registry, MaxRequestsInFlight: atOnce,
 	}))
+	mux.Handle("GET /readyz", m.Ready)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("alive\n")) })
 	return mux
 }

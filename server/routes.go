@@ -1,12 +1,10 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/rs/cors"
 
@@ -30,7 +28,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
-	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /readyz", &Readiness{DB: s.DB, RedisPing: s.RedisPing, Stopping: s.stopping.Load})
 	mux.HandleFunc("GET /media/{id}", s.media)
 
 	// Whoever signs in or out.
@@ -55,7 +53,11 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.HandleFunc("/mock/{provider}/{id}/", s.mock)
 
-	return s.securityHeaders(tracing.Handler(s.Traces, mux))
+	routes := http.Handler(mux)
+	if s.Told.Requests != nil {
+		routes = s.Told.Requests(mux)
+	}
+	return s.securityHeaders(tracing.Handler(s.Traces, routes))
 }
 
 // nothing is the policy of an answer that is no page: a browser that is shown it runs and frames nothing.
@@ -87,30 +89,6 @@ func (s *Server) securityHeaders(next http.Handler) http.Handler {
 func (s *Server) sdl(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write(s.SDL)
-}
-
-// readyWithin is how long a dependency may take to answer a readiness check.
-const readyWithin = time.Second
-
-// ready names every dependency. Without Redis webhooks and queries go on, so that is only degraded.
-func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
-	defer cancel()
-	status, answer := http.StatusOK, map[string]string{"status": "ready", "postgres": "ok", "schema": "ok", "redis": "ok"}
-	if s.stopping.Load() {
-		status, answer["status"] = http.StatusServiceUnavailable, "stopping"
-	}
-	if err := s.DB.Ping(ctx); err != nil {
-		status, answer["status"], answer["postgres"], answer["schema"] = http.StatusServiceUnavailable, "not ready", "unreachable", "unknown"
-	} else if err := s.DB.CheckSchema(ctx); err != nil {
-		status, answer["status"], answer["schema"] = http.StatusServiceUnavailable, "not ready", "older than this program"
-	}
-	redisCtx, cancelRedis := context.WithTimeout(r.Context(), readyWithin)
-	defer cancelRedis()
-	if err := s.RedisPing(redisCtx); err != nil {
-		answer["redis"] = "degraded"
-	}
-	writeJSON(w, status, answer)
 }
 
 // mock serves an integration's mock CRM: all of it in dev, elsewhere only the pictures that its

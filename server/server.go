@@ -68,12 +68,25 @@ type Server struct {
 	// Traces makes the traces of requests; nil for none.
 	Traces trace.TracerProvider
 	Log    *slog.Logger
+	// Told says what happens; its functions may be nil.
+	Told Told
 
 	graphql  *gql.Handler
 	http     *http.Server
 	stopping atomic.Bool
 	signIns  *failures // by address
 	webhooks *failures // by address and integration
+}
+
+// Told is what somebody wants to be told about requests. The functions are fast.
+type Told struct {
+	// Requests wraps the routes.
+	Requests func(http.Handler) http.Handler
+	// Operation is told of each GraphQL operation, see gql.Config.Done.
+	Operation func(kind, code string, took time.Duration)
+	// Delivery is told of each webhook delivery that was read: "accepted", "ignored", "failed" (kept, but it
+	// cannot be read), or why it was refused: "unverified", "unknown", "unreadable", "too_many", "not_stored".
+	Delivery func(provider, answer string)
 }
 
 const (
@@ -145,6 +158,7 @@ func (s *Server) newGraphQL() *gql.Handler {
 			Audience:  audience,
 			Positions: []string{"after"},
 		},
+		Done:   s.operation,
 		Errors: s.Resolver.Present,
 		Log:    s.Log,
 	})
@@ -163,6 +177,15 @@ func (o operation) LogValue() slog.Value {
 	}
 	return slog.StringValue(strings.Join(names, " "))
 }
+
+func (s *Server) operation(kind ast.Operation, code string, took time.Duration) {
+	if s.Told.Operation != nil {
+		s.Told.Operation(string(kind), code, took)
+	}
+}
+
+// Streams is how many sockets and event streams are open, once it was started.
+func (s *Server) Streams() int { return s.graphql.Streams() }
 
 // token names the caller's token, whose sockets are counted together.
 func token(ctx context.Context) string {

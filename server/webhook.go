@@ -53,26 +53,49 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 		if err == nil {
 			err = s.Inbox.Receive(ctx, delivery)
 		}
+		answer := ""
 		switch {
 		case err == nil:
+			answer = taken(delivery)
 			id, from := slog.String("delivery", delivery.NodeID()), slog.String("integration", sparki.IntegrationNode.ID(delivery.IntegrationID))
 			tracing.Note(ctx, id, from)
 			s.Log.DebugContext(ctx, "webhook accepted", id, from, slog.Int("messages", len(delivery.Messages)), slog.String("outcome", string(delivery.Outcome)))
 			writeJSON(w, http.StatusAccepted, map[string]string{"deliveryId": delivery.NodeID()})
 		case unknownSender(err) && s.webhooks.add(s.clientIP(r)+" "+short(r.PathValue("id"))):
+			answer = "too_many"
 			tooMany(w, s.webhooks)
 		case errors.Is(err, providers.ErrUnverified):
+			answer = "unverified"
 			refuse(w, http.StatusUnauthorized, "the signature does not verify")
 		case errors.Is(err, providers.ErrUnreadable):
+			answer = "unreadable"
 			refuse(w, http.StatusBadRequest, "the body is not a JSON object")
 		case sparki.KindOf(err) == sparki.NotFound:
+			answer = "unknown"
 			refuse(w, http.StatusNotFound, "there is no integration with this id")
 		case r.Context().Err() != nil: // the sender is gone
+			answer = "gone"
 		default:
+			answer = "not_stored"
 			s.Log.ErrorContext(ctx, "webhook not stored", slog.String("provider", info.Key), slog.Any("error", err))
 			w.Header().Set("Retry-After", "5")
 			refuse(w, http.StatusServiceUnavailable, "the delivery could not be stored: send it again")
 		}
+		if s.Told.Delivery != nil {
+			s.Told.Delivery(info.Key, answer)
+		}
+	}
+}
+
+// taken is what became of a delivery that was kept.
+func taken(d *sparki.Delivery) string {
+	switch d.Outcome {
+	case sparki.OutcomeIgnored:
+		return "ignored"
+	case sparki.OutcomeFailed:
+		return "failed"
+	default:
+		return "accepted"
 	}
 }
 

@@ -208,6 +208,7 @@ var dutch = joined(map[string]string{
 	"%s refuses the call (status %d)":                                                      "%s weigert de aanroep (status %d)",
 	"%s refuses the call (status %d): %s":                                                  "%s weigert de aanroep (status %d): %s",
 	"%s has an address that is not public; check the base URL":                             "%s heeft een adres dat niet openbaar is; controleer de basis-URL",
+	"%s failed many times in a row; it is asked again in a moment":                         "%s gaf vele keren achter elkaar een fout; het wordt zo weer gevraagd",
 	"%s is asked for more than our limit of calls allows; it is tried again later":         "%s wordt vaker gevraagd dan onze limiet toelaat; het wordt later opnieuw geprobeerd",
 	"%s sent an answer that cannot be read; if this goes on, the base URL is wrong":        "%s stuurde een antwoord dat niet te lezen is; houdt dit aan, dan is de basis-URL verkeerd",
 	"%s sent an answer that is too large":                                                  "%s stuurde een antwoord dat te groot is",

@@ -110,14 +110,20 @@ func parsePayload(job string, payload []byte) (sparki.Bell, error) {
 	return bell, nil
 }
 
-// Queues describes the queues that exist, one line each, for operators.
-func Queues(client *redis.Client, prefix string) ([]string, error) {
+// Queue is what hangs in a queue of bells.
+type Queue struct {
+	Name                       string // without the prefix
+	Waiting, Running, Archived int
+}
+
+// Queues lists the queues that exist.
+func Queues(client *redis.Client, prefix string) ([]Queue, error) {
 	inspector := asynq.NewInspectorFromRedisClient(client)
 	names, err := inspector.Queues()
 	if err != nil {
 		return nil, fmt.Errorf("read queues: %w", err)
 	}
-	var lines []string
+	var queues []Queue
 	for _, name := range names {
 		if !strings.HasPrefix(name, prefix) {
 			continue
@@ -126,7 +132,7 @@ func Queues(client *redis.Client, prefix string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read queue %s: %w", name, err)
 		}
-		lines = append(lines, fmt.Sprintf("%s: %d waiting, %d running, %d archived", name, info.Pending+info.Scheduled+info.Retry, info.Active, info.Archived))
+		queues = append(queues, Queue{strings.TrimPrefix(name, prefix), info.Pending + info.Scheduled + info.Retry, info.Active, info.Archived})
 	}
-	return lines, nil
+	return queues, nil
 }

@@ -42,6 +42,7 @@ type Server struct {
 	jobs    Jobs
 	traces  trace.TracerProvider
 	log     *slog.Logger
+	told    func(job, outcome string, took time.Duration)
 	stop    context.CancelFunc
 	ctx     context.Context
 
@@ -51,9 +52,10 @@ type Server struct {
 	directly errgroup.Group
 }
 
-// NewServer makes a worker; Start lets it work. Each job begins a trace, unless traces is nil.
-func NewServer(client *redis.Client, prefix string, jobs Jobs, traces trace.TracerProvider, log *slog.Logger) *Server {
-	s := &Server{jobs: jobs, traces: traces, log: log, running: map[sparki.Bell]bool{}}
+// NewServer makes a worker; Start lets it work. Each job begins a trace, unless traces is nil. told, unless
+// nil, is told of each job that ended: "done", "failed" or "given_back".
+func NewServer(client *redis.Client, prefix string, jobs Jobs, traces trace.TracerProvider, log *slog.Logger, told func(job, outcome string, took time.Duration)) *Server {
+	s := &Server{jobs: jobs, traces: traces, log: log, told: told, running: map[sparki.Bell]bool{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.directly.SetLimit(directPlaces)
 	server := func(places int, queues map[string]int) *asynq.Server {
@@ -152,14 +154,21 @@ func (s *Server) do(ctx context.Context, bell sparki.Bell) {
 	traced, span := tracing.Root(ctx, s.traces, "job "+string(bell.Job), job, id)
 	err := s.jobs[bell.Job](traced, bell.PortalID, bell.ID)
 	tracing.End(span, err)
-	log := s.log.With(job, id, slog.Duration("took", time.Since(started)))
+	took := time.Since(started)
+	log := s.log.With(job, id, slog.Duration("took", took))
+	outcome := "done"
 	switch {
 	case err == nil:
 		log.DebugContext(traced, "job done")
 	case ctx.Err() != nil:
+		outcome = "given_back"
 		log.InfoContext(traced, "job given back: the worker stops")
 	default:
+		outcome = "failed"
 		log.WarnContext(traced, "job failed; it is rung for again", slog.Any("error", err))
+	}
+	if s.told != nil {
+		s.told(string(bell.Job), outcome, took)
 	}
 }
 

@@ -27,6 +27,7 @@ type bundle struct {
 	bell   sparki.Bell
 	began  chan sparki.Bell // a job begins
 	goOn   chan error       // and ends with this
+	told   chan string      // how jobs ended
 }
 
 // setup makes a client and a worker, not started, whose only job waits for the test.
@@ -40,7 +41,7 @@ func setup(t *testing.T) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bundle{redis: redis.NewClient(options), prefix: "test:" + rand.Text() + ":", began: make(chan sparki.Bell, 100), goOn: make(chan error, 100),
+	b := &bundle{redis: redis.NewClient(options), prefix: "test:" + rand.Text() + ":", began: make(chan sparki.Bell, 100), goOn: make(chan error, 100), told: make(chan string, 100),
 		bell: sparki.Bell{Job: sparki.FetchItems, PortalID: sparki.NewID(), ID: sparki.NewID()}}
 	t.Cleanup(func() { _ = hints.Close(); _ = b.redis.Close() })
 	b.Client = NewClient(hints, b.prefix, slog.New(slog.DiscardHandler))
@@ -52,7 +53,7 @@ func setup(t *testing.T) *bundle {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}}, nil, slog.New(slog.DiscardHandler))
+	}}, nil, slog.New(slog.DiscardHandler), func(job, outcome string, _ time.Duration) { b.told <- job + " " + outcome })
 	return b
 }
 
@@ -164,6 +165,33 @@ func TestBell(t *testing.T) {
 			t.Errorf("a thousand bells took %s", took)
 		}
 	})
+}
+
+// Whoever counts jobs is told how each ended.
+func TestTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if err := b.server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop := sync.OnceFunc(b.server.Stop)
+	t.Cleanup(stop)
+	told := func(want string) {
+		t.Helper()
+		if got := <-b.told; got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
+	}
+	for outcome, err := range map[string]error{"done": nil, "failed": errors.New("broken")} {
+		b.Ring(t.Context(), b.bell)
+		<-b.began
+		b.goOn <- err
+		told("items:fetch " + outcome)
+	}
+	b.Ring(t.Context(), b.bell)
+	<-b.began
+	stop()
+	told("items:fetch given_back")
 }
 
 // The sweep rings for what is due, also when the schedule has to be asked first.

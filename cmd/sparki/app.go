@@ -18,6 +18,7 @@ import (
 	"sparki.app/integrations/integrations"
 	"sparki.app/integrations/listings"
 	"sparki.app/integrations/media"
+	"sparki.app/integrations/metrics"
 	"sparki.app/integrations/providers/rest"
 	"sparki.app/integrations/pubsub"
 	"sparki.app/integrations/resolvers"
@@ -41,6 +42,7 @@ type app struct {
 	agenda       *agenda.Service
 	media        *media.Service
 	bells        *worker.Client
+	metrics      *metrics.Metrics
 	signals      sparki.Signals
 	traces       *export.Provider
 	prefix       string // of all our keys on Redis
@@ -59,6 +61,10 @@ const (
 	// crmConcurrency is how many calls one integration has under way at its CRM; assumed to be well
 	// below what a busy office's own clients do, neither CRM documents a limit.
 	crmConcurrency = 8
+	// A CRM that fails so many times in a row, which is more than the calls that one bad moment breaks off,
+	// is left alone for so long.
+	crmFailures = 10
+	crmPause    = 30 * time.Second
 	// drain is how long `serve` goes on after it was told to stop: a proxy that asks /readyz every second
 	// has turned elsewhere by then.
 	drain = 2 * time.Second
@@ -91,6 +97,7 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 	a.redis = redis.NewClient(options)
 	a.broker = pubsub.NewBroker(a.hints, a.redis, a.prefix, log)
 	a.bells = worker.NewClient(a.hints, a.prefix, log)
+	a.metrics = a.newMetrics()
 	a.signals = signals{a.bells, a.broker}
 	a.tokens = &auth.Tokens{DB: a.db}
 	if c.OIDCIssuer != "" {
@@ -100,8 +107,12 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 		DB: a.db, Keys: c.keys, Providers: c.providers, Signals: a.signals, Log: log,
 		Policy:    rest.Policy{Hosts: c.CRMHosts, AllowPrivate: c.AllowPrivateUpstreams},
 		Live:      rest.Transport(rest.Options{AllowPrivate: c.AllowPrivateUpstreams}),
+		Breaking:  rest.Breaking{Failures: crmFailures, Pause: crmPause},
 		Limits:    rest.Limits{Concurrency: crmConcurrency, PerSecond: c.CRMRateLimit, Burst: int(c.CRMRateLimit)},
 		PublicURL: c.PublicAPIURL, MockWebhooks: mocks,
+		Watch: func(i *sparki.Integration) func(string, time.Duration) {
+			return a.metrics.Calls(i.Provider, i.NodeID())
+		},
 	}
 	privateMedia := c.AllowPrivateUpstreams || mocks // the mocks' pictures are served from here
 	a.listings = &listings.Service{
@@ -120,6 +131,8 @@ func newApp(ctx context.Context, c *config, log *slog.Logger, mocks bool) (*app,
 	a.media = media.New(media.Options{DB: a.db, Bucket: store, PublicURL: c.PublicAPIURL, Log: log, AllowPrivate: privateMedia})
 	return a, nil
 }
+
+func (a *app) pingRedis(ctx context.Context) error { return a.redis.Ping(ctx).Err() }
 
 func (a *app) close() {
 	a.integrations.Close()
@@ -143,10 +156,12 @@ func (a *app) serve(ctx context.Context, listener net.Listener, facts []web.Fact
 		},
 		RateLimit: a.config.APIRateLimit, Limits: a.config.apiLimits(), Operations: a.config.operations,
 		PublicURL: a.config.PublicAPIURL, TrustedProxies: a.config.proxies,
-		RedisPing:      func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
+		RedisPing:      a.pingRedis,
 		AllowedOrigins: a.config.AllowedOrigins, SDL: sparki.SDL, Facts: facts, Mocks: mocks, Drain: a.drain, Traces: a.traces, Log: a.log,
+		Told: server.Told{Requests: a.metrics.Requests, Operation: a.metrics.Operation, Delivery: a.metrics.Delivery},
 	}
 	failed := srv.Start(listener)
+	a.metrics.Now(metrics.Gauge{Name: "sparki_open_streams", Help: "Websockets and event streams that are open."}, func() float64 { return float64(srv.Streams()) })
 	a.log.Info("serving", slog.String("address", listener.Addr().String()))
 	var err error
 	select {
@@ -170,7 +185,7 @@ func (a *app) work(ctx context.Context) error {
 		sparki.PushAppointments: a.agenda.PushAppointments,
 		sparki.SyncTargets:      a.agenda.SyncTargets,
 		sparki.CleanSmokeTests:  a.agenda.CleanSmokeTests,
-	}, a.traces, a.log)
+	}, a.traces, a.log, a.metrics.Job)
 	if err := jobs.Start(); err != nil {
 		return err
 	}

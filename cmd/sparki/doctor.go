@@ -126,6 +126,6 @@ func (d *doctor) checkRedis(ctx context.Context, c *config) {
 	queues, err := worker.Queues(client, c.redisPrefix)
 	d.check("queues", err)
 	for _, q := range queues {
-		fmt.Fprintf(d.call.stdout, "      %s\n", q)
+		fmt.Fprintf(d.call.stdout, "      %s: %d waiting, %d running, %d archived\n", c.redisPrefix+q.Name, q.Waiting, q.Running, q.Archived)
 	}
 }

@@ -446,7 +446,7 @@ func TestSecretsStayHidden(t *testing.T) {
 	h.ask(t, h.token+"x", `{ viewer { name } }`, nil)
 	everything()
 
-	places := map[string]string{"the answers": answers.String(), "the log": h.logs.String(), "Redis": h.redisDump(t), "the database": h.databaseDump(t),
+	places := map[string]string{"the answers": answers.String(), "the metrics": h.scrape(t), "the log": h.logs.String(), "Redis": h.redisDump(t), "the database": h.databaseDump(t),
 		"the traces": spansDump(h.spans(t, spans))}
 	for place, content := range places {
 		if len(content) < 100 {

@@ -2,9 +2,7 @@ package rest
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"sync"
 
 	"golang.org/x/time/rate"
 )
@@ -51,17 +49,17 @@ func (t *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 		leave()
 		return nil, err
 	}
-	resp.Body = &placedBody{ReadCloser: resp.Body, leave: leave}
+	resp.Body = &endingBody{ReadCloser: resp.Body, end: func(error) { leave() }}
 	return resp, nil
 }
 
-// enter waits for a place and for the rate. leave gives the place back; it may be called twice.
+// enter waits for a place and for the rate. leave gives the place back.
 func (t *limited) enter(ctx context.Context) (leave func(), err error) {
 	leave = func() {}
 	if t.places != nil {
 		select {
 		case t.places <- struct{}{}:
-			leave = sync.OnceFunc(func() { <-t.places })
+			leave = func() { <-t.places }
 		case <-ctx.Done():
 			return nil, waited(ctx)
 		}
@@ -81,15 +79,4 @@ func waited(ctx context.Context) error {
 		return err
 	}
 	return ErrBusy
-}
-
-// placedBody gives the call's place back when the answer is closed.
-type placedBody struct {
-	io.ReadCloser
-	leave func()
-}
-
-func (b *placedBody) Close() error {
-	defer b.leave()
-	return b.ReadCloser.Close()
 }

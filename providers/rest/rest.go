@@ -40,7 +40,7 @@ type Client struct {
 	Name string
 	// Base is the absolute URL that every path is appended to, without a slash at the end.
 	Base string
-	// Transport carries the calls: a Transport, a Local, or one of them Limited.
+	// Transport carries the calls: a Transport or a Local, or one of them behind a Breaker or Limited.
 	Transport http.RoundTripper
 	// Secrets are taken out of whatever the CRM says, should it repeat them. The credentials in a
 	// call's Authorization header are taken out in any case.

@@ -114,7 +114,11 @@ func (c *Client) broken(ctx context.Context, trace *CallError, err error) error 
 	}
 	format, cause := fault(err)
 	trace.Err = cause
-	return &sparki.Error{Kind: sparki.Unavailable, Text: fmt.Sprintf(format, c.Name), Lost: !unsent(err), Err: trace}
+	e := &sparki.Error{Kind: sparki.Unavailable, Text: fmt.Sprintf(format, c.Name), Lost: !unsent(err), Err: trace}
+	if open, ok := errors.AsType[*openError](err); ok {
+		e.Unasked, e.RetryAfter = true, open.wait
+	}
+	return e
 }
 
 // unsent says whether a call surely never reached the CRM.
@@ -122,7 +126,7 @@ func unsent(err error) bool {
 	op, isOp := errors.AsType[*net.OpError](err)
 	_, isDNS := errors.AsType[*net.DNSError](err)
 	_, isCert := errors.AsType[*tls.CertificateVerificationError](err)
-	return isDNS || isCert || isOp && op.Op == "dial" || errors.Is(err, ErrForbiddenAddress) || errors.Is(err, ErrBusy)
+	return isDNS || isCert || isOp && op.Op == "dial" || errors.Is(err, ErrForbiddenAddress) || errors.Is(err, ErrBusy) || errors.Is(err, ErrOpen)
 }
 
 // fault words what went wrong for a person, wanting the CRM's name, and keeps of the cause what a log may show: other
@@ -136,6 +140,8 @@ func fault(err error) (format string, cause error) {
 		return "%s has an address that is not public; check the base URL", ErrForbiddenAddress
 	case errors.Is(err, ErrBusy):
 		return "%s is asked for more than our limit of calls allows; it is tried again later", ErrBusy
+	case errors.Is(err, ErrOpen):
+		return "%s failed many times in a row; it is asked again in a moment", ErrOpen
 	case errors.Is(err, ErrNotJSON):
 		return "%s sent an answer that cannot be read; if this goes on, the base URL is wrong", ErrNotJSON
 	case errors.Is(err, errTooLarge):

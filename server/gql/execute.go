@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -21,10 +22,13 @@ type execution struct {
 	cancel    context.CancelFunc
 	responses graphql.ResponseHandler
 	over      bool
+	began     time.Time
+	told      bool // Config.Done was
 }
 
 // prepare reads an operation and refuses it before anything runs. The errors are ready to be sent.
 func (h *Handler) prepare(ctx context.Context, p *graphql.RawParams) (e *execution, errs gqlerror.List) {
+	began := time.Now()
 	defer func() {
 		if v := recover(); v != nil {
 			e, errs = nil, h.internal(ctx, v)
@@ -51,7 +55,7 @@ func (h *Handler) prepare(ctx context.Context, p *graphql.RawParams) (e *executi
 		return nil, gqlerror.List{err}
 	}
 	oc.DisableIntrospection = false
-	return &execution{h: h, oc: oc, given: p.Variables, ctx: ctx, cancel: func() {}}, nil
+	return &execution{h: h, oc: oc, given: p.Variables, ctx: ctx, cancel: func() {}, began: began}, nil
 }
 
 func (e *execution) kind() ast.Operation { return e.oc.Operation.Operation }
@@ -89,6 +93,7 @@ func (e *execution) next() (r *graphql.Response) {
 		return nil
 	}
 	ctx := e.ctx
+	defer func() { e.tell(r) }()
 	defer func() {
 		if v := recover(); v != nil {
 			r = &graphql.Response{Errors: e.h.internal(ctx, v)}
@@ -112,6 +117,19 @@ func (e *execution) next() (r *graphql.Response) {
 		r = &graphql.Response{Errors: gqlerror.List{failure(codeInternal, "the operation took longer than %v", e.h.limits.Operation)}}
 	}
 	return r
+}
+
+// tell tells of the first response; nil is that of a subscription with a follower, or of somebody who left.
+func (e *execution) tell(r *graphql.Response) {
+	if e.told {
+		return
+	}
+	e.told = true
+	var errs gqlerror.List
+	if r != nil {
+		errs = r.Errors
+	}
+	e.h.done(e.kind(), errs, e.began)
 }
 
 // errFollow says that e.follower has the answers of a subscription.

@@ -19,6 +19,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/gorilla/websocket"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // Config says what a Handler serves and whom it asks. Schema and Authenticate are needed, the rest has defaults.
@@ -54,6 +55,10 @@ type Config struct {
 	// OnOperation makes what one answer needs, such as dataloaders. It runs before an operation starts, and once more for
 	// every event of a subscription, so that nothing outlives one answer. It may set oc.DisableIntrospection.
 	OnOperation func(ctx context.Context, oc *graphql.OperationContext) context.Context
+
+	// Done is told of each operation when its answer is made, of a subscription when its first one is: its kind, "" when it
+	// was refused before that was known, the extensions.code of its first error, "" without one, and how long it took.
+	Done func(kind ast.Operation, code string, took time.Duration)
 
 	// Sharing has what is made of an event made once for all who are shown the same; nil makes it for each subscription.
 	Sharing *Sharing
@@ -179,6 +184,23 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.serveHTTP(w, r)
+}
+
+// Streams is how many sockets and event streams are open.
+func (h *Handler) Streams() int { return h.streams.count() }
+
+// done tells Config.Done.
+func (h *Handler) done(kind ast.Operation, errs gqlerror.List, began time.Time) {
+	if h.config.Done == nil {
+		return
+	}
+	code := ""
+	if len(errs) > 0 {
+		if code, _ = errs[0].Extensions["code"].(string); code == "" {
+			code = codeInternal
+		}
+	}
+	h.config.Done(kind, code, time.Since(began))
 }
 
 // Shutdown refuses new sockets and event streams, closes the open sockets with 1001, ends the event streams without

@@ -41,7 +41,9 @@ func (h *Handler) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		a.unauthenticated(err)
 		return
 	}
+	began := time.Now()
 	if retryAfter, err := h.admit(ctx); err != nil {
+		h.done("", gqlerror.List{err}, began)
 		a.limited(retryAfter, err)
 		return
 	}
@@ -52,6 +54,9 @@ func (h *Handler) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	params.Headers = r.Header
 	e, errs := h.prepare(ctx, params)
+	if errs != nil {
+		h.done("", errs, began)
+	}
 	switch {
 	case errs != nil && accept.single == mediaNone:
 		serveRefusal(w, errs)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -259,8 +260,10 @@ func (s *socket) forget(op *operation) {
 
 // run executes an operation and sends what it yields.
 func (s *socket) run(ctx context.Context, op *operation, params *graphql.RawParams) {
+	began := time.Now()
 	e, errs := s.prepare(ctx, op, params)
 	if errs != nil {
+		s.h.done("", errs, began)
 		s.yield(op, refusal(errs), nil)
 		s.end(op)
 		return

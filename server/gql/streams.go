@@ -71,6 +71,12 @@ func (s *streams) reserve() bool {
 	return true
 }
 
+func (s *streams) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
 func (s *streams) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

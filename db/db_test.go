@@ -66,11 +66,11 @@ func TestCatalogue(t *testing.T) {
 			where n.nspname = 'public' and c.relkind in ('v', 'm') and coalesce(array_to_string(c.reloptions, ','), '') not like '%security_invoker=true%'`,
 		"functions that run with their owner's rights": `select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 			where n.nspname = 'public' and p.prosecdef and not (proowner = (select oid from pg_roles where rolname = 'sparki_search')
-				and prosrc like 'select id from % where portal_id = nullif(current_setting(''app.portal'', true), '''')::uuid and %')`,
+				and prosrc like 'begin return query_select id from % where portal_id = nullif(current_setting(''app.portal'', true), '''')::uuid and %')`,
 		"functions of the searching role that others than the program may call": `select proname from pg_proc where proowner = 'sparki_search'::regrole
 			and has_function_privilege('sparki_system', oid, 'execute')`,
 		"grants to the searching role": `select table_name || '.' || column_name || ' ' || privilege_type from information_schema.column_privileges
-			where grantee = 'sparki_search' and (privilege_type <> 'SELECT' or table_name not in ('items', 'projects') or column_name not in ('portal_id', 'id', 'search'))`,
+			where grantee = 'sparki_search' and (privilege_type <> 'SELECT' or table_name not in ('item_searches', 'project_searches') or column_name not in ('portal_id', 'id', 'search'))`,
 		"roles that row-level security does not bind": `select rolname from pg_roles
 			where rolname in ('sparki_app', 'sparki_system', 'sparki_search') and (rolsuper or rolbypassrls or rolcanlogin)`,
 		"grants to the system role on columns that hold what belongs to customers": `select table_name || '.' || column_name from information_schema.column_privileges

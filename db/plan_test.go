@@ -186,7 +186,7 @@ func TestSearch(t *testing.T) {
 		}
 	}
 
-	for table, function := range map[string]string{"items": "found_items", "projects": "found_projects"} {
+	for table, function := range map[string]string{"item_searches": "found_items", "project_searches": "found_projects"} {
 		if plan := searchPlan(t, conn, portal, function); !strings.Contains(plan, "Bitmap Index Scan on "+table+"_search") {
 			t.Errorf("%s does not use its index:\n%s", function, plan)
 		}
@@ -207,11 +207,20 @@ func TestSearch(t *testing.T) {
 func searchPlan(t *testing.T, conn *pgx.Conn, portal *sparki.Portal, function string) string {
 	t.Helper()
 	var body string
-	if err := conn.QueryRow(t.Context(), `select prosrc from pg_proc where proname = $1`, function).Scan(&body); err != nil {
+	var settings []string // name=value
+	if err := conn.QueryRow(t.Context(), `select prosrc, proconfig from pg_proc where proname = $1`, function).Scan(&body, &settings); err != nil {
 		t.Fatal(err)
 	}
+	_, body, _ = strings.Cut(body, "return query")
+	body, _, _ = strings.Cut(body, ";")
 	var lines []string
 	asPortal(t, conn, "sparki_search", portal.ID.String(), func(tx pgx.Tx) error {
+		for _, setting := range settings {
+			name, value, _ := strings.Cut(setting, "=")
+			if _, err := tx.Exec(t.Context(), `select set_config($1, $2, true)`, name, strings.Trim(value, `"`)); err != nil {
+				return err
+			}
+		}
 		rows, err := tx.Query(t.Context(), "explain "+body, "%19999%", 1001)
 		if err == nil {
 			lines, err = pgx.CollectRows(rows, pgx.RowTo[string])

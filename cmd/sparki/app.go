@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -229,7 +230,14 @@ func runServe(ctx context.Context, call *invocation) error {
 	})
 }
 
+// workerGC lets a worker's heap grow to three times of what is in use before it is collected, instead of
+// twice: what a crawl reads is large and soon done with, and little of it is in use.
+const workerGC = 200
+
 func runWorker(ctx context.Context, call *invocation) error {
+	if call.env["GOGC"] == "" {
+		debug.SetGCPercent(workerGC)
+	}
 	return call.withApp(ctx, "worker", func(a *app) error { return a.measured(ctx, a.work) })
 }
 

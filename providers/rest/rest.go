@@ -201,7 +201,9 @@ const minSecret = 8
 func (c *Client) withoutSecrets(call Call, body []byte) []byte {
 	_, credentials, _ := strings.Cut(call.Header.Get("Authorization"), " ")
 	for _, secret := range append([]sparki.Secret{sparki.Secret(credentials)}, c.Secrets...) {
-		if text := []byte(secret.Reveal()); len(text) >= minSecret && bytes.Contains(body, text) {
+		text := []byte(secret.Reveal())
+		// Its end is looked for first: long texts are searched for a byte at a time, and many begin alike.
+		if len(text) >= minSecret && bytes.Contains(body, text[max(0, len(text)-32):]) {
 			body = bytes.ReplaceAll(body, text, []byte(secret.String()))
 		}
 	}
@@ -254,15 +256,24 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 // byteOrderMark begins some answers of .NET servers.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
+// buffers are what answers are read into, of which a copy is kept that is just large enough.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxKeptBuffer is up to which size a buffer is used again.
+const maxKeptBuffer = 1 << 20
+
 // read reads a whole answer and checks that it is JSON, or empty where that will do.
 func read(resp *http.Response, mayBeEmpty bool) ([]byte, error) {
 	if resp.ContentLength > maxBody {
 		return nil, errTooLarge
 	}
-	var b bytes.Buffer
-	if resp.ContentLength > 0 {
-		b.Grow(int(resp.ContentLength) + bytes.MinRead)
-	}
+	b := buffers.Get().(*bytes.Buffer)
+	b.Reset()
+	defer func() {
+		if b.Cap() <= maxKeptBuffer {
+			buffers.Put(b)
+		}
+	}()
 	if _, err := b.ReadFrom(io.LimitReader(resp.Body, maxBody+1)); err != nil {
 		return nil, err
 	}
@@ -276,7 +287,7 @@ func read(resp *http.Response, mayBeEmpty bool) ([]byte, error) {
 	if !ValidJSON(body) {
 		return nil, ErrNotJSON
 	}
-	return body, nil
+	return bytes.Clone(body), nil
 }
 
 // finish reads away what is left of an answer, within bounds, and closes it.

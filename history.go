@@ -9,7 +9,7 @@ import (
 // ChangeCause is what made us look at an object.
 type ChangeCause string
 
-// What makes us look at an object.
+// What makes us look at an object: a notification, a crawl, or a person who has a delivery read again.
 const (
 	CauseWebhook ChangeCause = "WEBHOOK"
 	CauseRun     ChangeCause = "SYNC_RUN"

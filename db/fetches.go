@@ -31,28 +31,31 @@ type Hint struct {
 // Wanted is an object to be fetched.
 type Wanted struct {
 	Ref sparki.Ref
+	// Cause is what made whoever wants it look.
+	Cause sparki.ChangeCause
 	// Trace is where whoever wants it is in a trace, see tracing.Place.
 	Trace string
 }
 
 // HintFetches asks for objects to be fetched: a new row, or one hint more on the row that is there.
-// A row that waits for its next try keeps waiting, and is part of the latest hint's trace. The keys of the answer are Ref.Key.
-func (tx *Tx) HintFetches(ctx context.Context, integration uuid.UUID, wanted []Wanted, cause sparki.ChangeCause) (map[string]Hint, error) {
+// A row that waits for its next try keeps waiting, and has the cause and the trace of its latest hint. The keys of the answer are Ref.Key.
+func (tx *Tx) HintFetches(ctx context.Context, integration uuid.UUID, wanted []Wanted) (map[string]Hint, error) {
 	var (
 		ids              = make([]uuid.UUID, 0, len(wanted))
 		types, notes     = make([]string, 0, len(wanted)), make([]string, 0, len(wanted))
 		external, traces = make([]string, 0, len(wanted)), make([]string, 0, len(wanted))
+		causes           = make([]string, 0, len(wanted))
 		seen             = make(map[string]int, len(wanted))
 	)
 	for _, w := range wanted {
 		ref := w.Ref
 		if n, twice := seen[ref.Key()]; twice {
-			traces[n] = w.Trace
+			traces[n], causes[n] = w.Trace, string(w.Cause)
 			continue
 		}
 		seen[ref.Key()] = len(ids)
 		ids, types, external, notes = append(ids, sparki.NewID()), append(types, ref.Type), append(external, ref.ID), append(notes, ref.Note)
-		traces = append(traces, w.Trace)
+		traces, causes = append(traces, w.Trace), append(causes, string(w.Cause))
 	}
 	hints := make(map[string]Hint, len(ids))
 	_, err := collect(ctx, tx.Tx, func(row pgx.CollectableRow) (none struct{}, err error) {
@@ -63,8 +66,8 @@ func (tx *Tx) HintFetches(ctx context.Context, integration uuid.UUID, wanted []W
 		return none, err
 	}, `
 		insert into fetches as f (portal_id, id, integration_id, source_type, external_id, note, trace, cause, state)
-		select $1, t.id, $2, t.source_type, t.external_id, t.note, nullif(t.trace, ''), $8, 'WAITING'
-		from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[]) as t(id, source_type, external_id, note, trace)
+		select $1, t.id, $2, t.source_type, t.external_id, t.note, nullif(t.trace, ''), t.cause, 'WAITING'
+		from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) as t(id, source_type, external_id, note, trace, cause)
 		order by t.source_type, t.external_id -- one order of locks for everybody
 		on conflict (portal_id, integration_id, source_type, external_id) do update set
 			seq = f.seq + 1, note = excluded.note, cause = excluded.cause, trace = excluded.trace,
@@ -72,7 +75,7 @@ func (tx *Tx) HintFetches(ctx context.Context, integration uuid.UUID, wanted []W
 			attempts = case when f.state = 'FAILED' then 0 else f.attempts end,
 			state = case when f.state = 'FAILED' then 'WAITING' else f.state end
 		returning source_type, external_id, id, seq`,
-		tx.portal, integration, ids, types, external, notes, traces, cause)
+		tx.portal, integration, ids, types, external, notes, traces, causes)
 	return hints, err
 }
 

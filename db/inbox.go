@@ -108,15 +108,18 @@ type InboxMessage struct {
 	DeliveryID uuid.UUID
 	Ref        sparki.Ref
 	Trace      string // of the delivery, see tracing.Place
+	// Cause is MANUAL when a person had the delivery read again.
+	Cause sparki.ChangeCause
 }
 
 // ClaimMessages locks at most limit messages of an integration that wait, oldest delivery first.
 func (tx *Tx) ClaimMessages(ctx context.Context, integration uuid.UUID, limit int) ([]InboxMessage, error) {
 	return collect(ctx, tx.Tx, func(row pgx.CollectableRow) (m InboxMessage, err error) {
-		return m, row.Scan(&m.ExternalID, &m.Kind, &m.DeliveryID, &m.Ref.Type, &m.Ref.ID, &m.Ref.Note, &m.Trace)
+		return m, row.Scan(&m.ExternalID, &m.Kind, &m.DeliveryID, &m.Ref.Type, &m.Ref.ID, &m.Ref.Note, &m.Trace, &m.Cause)
 	}, `
 		select external_id, kind, delivery_id, source_type, object_id, note,
-			coalesce((select d.trace from deliveries d where d.portal_id = $1 and d.id = delivery_id), '')
+			coalesce((select d.trace from deliveries d where d.portal_id = $1 and d.id = delivery_id), ''),
+			(select case when d.replay_of is null then 'WEBHOOK' else 'MANUAL' end from deliveries d where d.portal_id = $1 and d.id = delivery_id)
 		from messages where portal_id = $1 and integration_id = $2 and outcome = 'PENDING' and fetch_id is null
 		order by delivery_id limit $3 for update skip locked`, tx.portal, integration, limit)
 }

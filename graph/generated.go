@@ -4055,7 +4055,7 @@ enum ChangeCause {
   WEBHOOK
   "A crawl."
   SYNC_RUN
-  "A person."
+  "A person, with replayDelivery."
   MANUAL
 }
 

@@ -116,9 +116,9 @@ func (s *Service) readMessages(ctx context.Context, tx *db.Tx, integration uuid.
 	}
 	wanted := make([]db.Wanted, len(refresh))
 	for k, m := range refresh {
-		wanted[k] = db.Wanted{Ref: m.Ref, Trace: m.Trace}
+		wanted[k] = db.Wanted{Ref: m.Ref, Cause: m.Cause, Trace: m.Trace}
 	}
-	hints, err := tx.HintFetches(ctx, integration, wanted, sparki.CauseWebhook)
+	hints, err := tx.HintFetches(ctx, integration, wanted)
 	if err != nil {
 		return 0, nil, read, err
 	}

@@ -230,9 +230,9 @@ func (r *running) save(ctx context.Context, o objects, store func(*db.Tx, sparki
 		if len(o.failed) > 0 {
 			wanted := make([]db.Wanted, len(o.failed))
 			for n, ref := range o.failed {
-				wanted[n] = db.Wanted{Ref: ref, Trace: tracing.Place(ctx)}
+				wanted[n] = db.Wanted{Ref: ref, Cause: sparki.CauseRun, Trace: tracing.Place(ctx)}
 			}
-			if _, err := tx.HintFetches(ctx, r.integration.ID, wanted, sparki.CauseRun); err != nil {
+			if _, err := tx.HintFetches(ctx, r.integration.ID, wanted); err != nil {
 				return err
 			}
 		}

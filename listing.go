@@ -136,6 +136,14 @@ func (l *Listing) KeepMedia(mayShow func(url string) bool) {
 	}
 }
 
+// DropMedium takes a picture or a floor plan off a listing, by the CRM's id.
+func (l *Listing) DropMedium(externalID string, kind MediaKind) {
+	lists := map[MediaKind]*[]ListingMedia{MediaImage: &l.Images, MediaFloorPlan: &l.FloorPlans}
+	if list := lists[kind]; list != nil {
+		*list = slices.DeleteFunc(*list, func(m ListingMedia) bool { return m.ExternalID == externalID })
+	}
+}
+
 // Decimal is an exact amount with two digits behind the point, for example "425000.00".
 type Decimal string
 

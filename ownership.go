@@ -101,7 +101,8 @@ type ProjectFieldState struct {
 	Field         ProjectField
 	Owner         FieldOwner
 	ProviderValue any
-	// Differs: the project shows something else than the CRM says.
+	// Differs: the project shows something else than the CRM says. A PROVIDER field does so while the
+	// project is not refreshed: archived, or its item inactive.
 	Differs   bool
 	ChangedAt *time.Time
 	ChangedBy *string
@@ -112,10 +113,9 @@ func FieldStates(own, listing *Listing, mine Overrides) []*ProjectFieldState {
 	states := make([]*ProjectFieldState, len(contentFields))
 	for i, f := range contentFields {
 		value := f.get(listing)
-		states[i] = &ProjectFieldState{Field: f.field, Owner: OwnerProvider, ProviderValue: value}
+		states[i] = &ProjectFieldState{Field: f.field, Owner: OwnerProvider, ProviderValue: value, Differs: !same(value, f.get(own))}
 		if override, ok := mine[f.field]; ok {
 			states[i].Owner, states[i].ChangedAt, states[i].ChangedBy = OwnerUser, &override.At, &override.By
-			states[i].Differs = !same(value, f.get(own))
 		}
 	}
 	return states
@@ -158,6 +158,11 @@ func (o Overrides) Take(fields []ProjectField, by string, at time.Time) Override
 		next[field] = Override{At: at, By: by}
 	}
 	return next
+}
+
+// AllBut are the overrides of a project of which only these fields follow the CRM.
+func AllBut(fields []ProjectField) Overrides {
+	return Overrides{}.Take(ProjectFields(), "", time.Time{}).Return(fields)
 }
 
 // Return gives overrides without fields that belong to the CRM again.

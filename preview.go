@@ -14,14 +14,19 @@ type LinkPreview struct {
 	MediaAdded, MediaRemoved, MediaKept int
 }
 
-// Preview says what linking would change. Manual media stay; the item's come beside them, and with
-// the thumbnail in their place.
+// Preview says what linking would change: nothing when the project follows the item already. Manual
+// media stay; the item's come beside them.
 func Preview(p *Project, media []*ProjectMedia, item *Item) *LinkPreview {
 	preview := &LinkPreview{
 		Token:   base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%s.%d.%s.%d", p.ID, p.Version, item.ID, item.Version)),
 		Item:    item,
-		Changes: Diff(p.Listing, Follow(p.Listing, item.Listing, nil)),
+		Changes: []*FieldChange{},
 	}
+	if p.Link != nil && p.Link.ItemID == item.ID { // it follows this item already
+		preview.MediaKept = len(media)
+		return preview
+	}
+	preview.Changes = Diff(p.Listing, Follow(p.Listing, item.Listing, nil))
 	type key struct {
 		kind MediaKind
 		id   string

@@ -216,19 +216,24 @@ func (tx *Tx) ReplaceManagedMedia(ctx context.Context, project uuid.UUID, media 
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// FreeManagedMedia turns a project's managed media into manual ones.
+// FreeManagedMedia turns a project's managed media into manual ones. They stay before the others.
 func (tx *Tx) FreeManagedMedia(ctx context.Context, project uuid.UUID) error {
 	_, err := tx.Exec(ctx, `
-		update project_media set origin = 'MANUAL', external_id = null where portal_id = $1 and project_id = $2 and origin = 'MANAGED'`, tx.portal, project)
+		update project_media m set origin = 'MANUAL', external_id = null, position = o.position
+		from (
+			select id, row_number() over (partition by kind order by origin, position, id) - 1 as position
+			from project_media where portal_id = $1 and project_id = $2
+		) o
+		where m.portal_id = $1 and m.id = o.id`, tx.portal, project)
 	return err
 }
 
 const mediaColumns = `id, project_id, kind, origin, external_id, url, title, position, mime_type, blob_id is not null`
 
-// MediaOfProjects reads the media of these projects, in order.
+// MediaOfProjects reads the media of these projects, in order: the CRM's (MANAGED) and then the others.
 func (d *DB) MediaOfProjects(ctx context.Context, portal uuid.UUID, projects []uuid.UUID) ([]*sparki.ProjectMedia, error) {
 	return query(ctx, d, portal, pgx.RowToAddrOfStructByPos[sparki.ProjectMedia],
-		`select `+mediaColumns+` from project_media where portal_id = $1 and project_id = any($2) order by project_id, kind, position, id`, portal, projects)
+		`select `+mediaColumns+` from project_media where portal_id = $1 and project_id = any($2) order by project_id, kind, origin, position, id`, portal, projects)
 }
 
 // Media reads one medium.
@@ -260,7 +265,7 @@ func (tx *Tx) SettleReview(ctx context.Context, id uuid.UUID) error {
 // MediaOf reads a project's media, in order, inside the transaction.
 func (tx *Tx) MediaOf(ctx context.Context, project uuid.UUID) ([]*sparki.ProjectMedia, error) {
 	return collect(ctx, tx.Tx, pgx.RowToAddrOfStructByPos[sparki.ProjectMedia],
-		`select `+mediaColumns+` from project_media where portal_id = $1 and project_id = $2 order by kind, position, id`, tx.portal, project)
+		`select `+mediaColumns+` from project_media where portal_id = $1 and project_id = $2 order by kind, origin, position, id`, tx.portal, project)
 }
 
 // AddMedia adds a manual medium behind the others of its kind; a thumbnail takes the others' place.

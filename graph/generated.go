@@ -4273,9 +4273,9 @@ type Project implements Node {
   details: [DetailRow!]!
   "The small picture in lists."
   thumbnail: ProjectMedia
-  "Pictures, in order."
+  "Pictures: the CRM's in its order, then those that a person added."
   images: [ProjectMedia!]!
-  "Floor plans, in order."
+  "Floor plans, in the same order."
   floorPlans: [ProjectMedia!]!
   "DRAFT and PUBLISHED projects are active; ARCHIVED ones are never refreshed."
   lifecycle: ProjectLifecycle!
@@ -4975,7 +4975,7 @@ type Mutation {
     "Also cancel its appointments that are not over; their items in the CRM's agenda are cancelled too. Needs EDIT_AGENDAS."
     cancelAppointments: Boolean = false
   ): ProjectPayload!
-  "Adds a manual picture or floor plan; a THUMBNAIL takes the CRM's place. Needs EDIT_PROJECTS."
+  "Adds a manual picture or floor plan, behind the others; a THUMBNAIL takes the CRM's place. Needs EDIT_PROJECTS."
   addProjectMedia(
     "The project."
     projectId: ID!

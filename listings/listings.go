@@ -20,7 +20,7 @@ type Service struct {
 	Messages func(context.Context, *sparki.Integration, []byte) ([]sparki.Message, error)
 	// Map maps a stored answer again.
 	Map func(context.Context, *sparki.Integration, sparki.Ref, []byte) (*sparki.Found, error)
-	// MayShow says whether a medium at a URL that a CRM gives may be shown and fetched.
+	// MayShow says whether a medium at a URL that a CRM or a person gives may be shown and fetched.
 	MayShow func(url string) bool
 	// Info describes a kind of CRM by its key.
 	Info    func(provider string) (*providers.Info, error)

@@ -160,11 +160,12 @@ func (s *Service) ResetFields(ctx context.Context, who *sparki.Principal, projec
 			return err
 		}
 		project.Overrides = project.Overrides.Return(fields)
-		project.Listing = sparki.Follow(project.Listing, item.Listing, project.Overrides)
+		others := sparki.AllBut(fields) // of a project that is not refreshed they stay as well
+		project.Listing = sparki.Follow(project.Listing, item.Listing, others)
 		if err := tx.UpdateProject(ctx, project, true); err != nil {
 			return err
 		}
-		media, kinds := sparki.MediaToFollow(item.Listing, project.Overrides)
+		media, kinds := sparki.MediaToFollow(item.Listing, others)
 		return tx.ReplaceManagedMedia(ctx, projectID, media, kinds)
 	})
 }
@@ -211,6 +212,9 @@ const maxMedia = 500
 // AddMedia adds a manual medium. A thumbnail takes the CRM's place from now on.
 func (s *Service) AddMedia(ctx context.Context, who *sparki.Principal, projectID uuid.UUID, kind sparki.MediaKind, url string, title *string) (*sparki.Project, error) {
 	return s.change(ctx, who, projectID, sparki.ProjectUpdated, func(tx *db.Tx, project *sparki.Project) error {
+		if !s.MayShow(url) {
+			return sparki.Refuse(sparki.CodeInvalid, "give an https URL that everybody can open", "input", "url")
+		}
 		media, err := tx.MediaOf(ctx, projectID)
 		if err != nil {
 			return err
@@ -223,9 +227,9 @@ func (s *Service) AddMedia(ctx context.Context, who *sparki.Principal, projectID
 			if project.Link != nil {
 				project.Overrides = project.Overrides.Take([]sparki.ProjectField{sparki.FieldThumbnail}, who.Name, time.Now())
 			}
-			if err := tx.UpdateProject(ctx, project, false); err != nil {
-				return err
-			}
+		}
+		if err := tx.UpdateProject(ctx, project, false); err != nil { // a new version: previews of the old one are stale
+			return err
 		}
 		return tx.AddMedia(ctx, &sparki.ProjectMedia{ID: sparki.NewID(), ProjectID: projectID, Kind: kind, URL: url, Title: title})
 	})
@@ -247,6 +251,7 @@ func (s *Service) RemoveMedia(ctx context.Context, who *sparki.Principal, mediaI
 			project.ThumbnailURL = nil
 		}
 		if medium.Origin == sparki.MediaManaged {
+			project.DropMedium(*medium.ExternalID, medium.Kind)
 			project.Overrides = project.Overrides.Take([]sparki.ProjectField{sparki.MediaField(medium.Kind)}, who.Name, time.Now())
 		}
 		if err := tx.UpdateProject(ctx, project, false); err != nil {

@@ -2,6 +2,9 @@ package listings
 
 import (
 	"errors"
+	"math/rand/v2"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -85,6 +88,41 @@ func TestOwnership(t *testing.T) {
 	}
 }
 
+// Beside a project that is not refreshed stands what the CRM says now, and giving one field back
+// takes over that one alone.
+func TestOwnershipInTheArchive(t *testing.T) {
+	t.Parallel()
+	b, _, project := imported(t)
+	if _, err := b.Update(t.Context(), b.who, project.ID, setTitle("Ons mooiste huis")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.SetLifecycle(t.Context(), b.who, project.ID, sparki.Archived); err != nil {
+		t.Fatal(err)
+	}
+	b.change(t, ref(1), func(l *sparki.Listing) {
+		l.Title, l.Status = "Huis met tuin", sparki.StatusUnderOption
+		l.Images = l.Images[:1]
+	})
+	differing := func(p *sparki.Project) (fields []sparki.ProjectField) {
+		for _, s := range sparki.FieldStates(p.Listing, b.item(t, ref(1)).Listing, p.Overrides) {
+			if s.Differs {
+				fields = append(fields, s.Field)
+			}
+		}
+		return fields
+	}
+	if got := differing(b.read(t, project.ID)); !slices.Equal(got, []sparki.ProjectField{sparki.FieldTitle, sparki.FieldStatus, sparki.FieldImages}) {
+		t.Errorf("other than the CRM's are %v", got)
+	}
+	got, err := b.ResetFields(t.Context(), b.who, project.ID, []sparki.ProjectField{sparki.FieldTitle})
+	if err != nil || got.Title != "Huis met tuin" || got.Status != sparki.StatusAvailable || len(got.Overrides) != 0 {
+		t.Errorf("after the reset: %+v, %v", got, err)
+	}
+	if n := b.count(t, `select count(*) from project_media where project_id = $1`, project.ID); n != 2 {
+		t.Errorf("%d media", n)
+	}
+}
+
 func TestPreview(t *testing.T) {
 	t.Parallel()
 	b, item, first := imported(t)
@@ -111,8 +149,109 @@ func TestPreview(t *testing.T) {
 		}
 	})
 
-	t.Run("EqualsTheResult", func(t *testing.T) {
-		before := b.read(t, project.ID)
+	for name, change := range map[string]func() (*sparki.Project, error){
+		"StaleByAPicture": func() (*sparki.Project, error) {
+			return b.AddMedia(t.Context(), b.who, project.ID, sparki.MediaImage, "https://own.example/2", nil)
+		},
+		"StaleByAPerson": func() (*sparki.Project, error) {
+			return b.Update(t.Context(), b.who, project.ID, setTitle("Met de hand gemaakt"))
+		},
+		"StaleByTheArchive": func() (*sparki.Project, error) {
+			return b.SetLifecycle(t.Context(), b.who, project.ID, sparki.Archived)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			preview, err := b.Preview(t.Context(), b.who, project.ID, item.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := change(); err != nil {
+				t.Fatal(err)
+			}
+			_, err = b.Link(t.Context(), b.who, project.ID, item.ID, &preview.Token)
+			if got := b.read(t, project.ID); code(err) != sparki.CodeStalePreview || got.Link != nil || got.Title != "Met de hand gemaakt" {
+				t.Errorf("a stale preview: %v, %+v", err, got)
+			}
+		})
+	}
+}
+
+// drawn is a listing by chance, with few values, so that two of them often agree.
+func drawn(r *rand.Rand) *sparki.Listing {
+	word := func() string { return []string{"", "een", "twee", "drie"}[r.IntN(4)] }
+	opt := func() *string { w := word(); return map[bool]*string{true: &w}[w != ""] }
+	media := func() (list []sparki.ListingMedia) {
+		for n := range r.IntN(5) {
+			list = append(list, sparki.ListingMedia{ExternalID: "m" + word(), URL: "https://media.example/" + word(), Title: opt(), Position: n})
+		}
+		return list
+	}
+	l := &sparki.Listing{Title: "Huis " + word(), Description: opt(), LongDescription: opt(), Status: sparki.StatusAvailable, Category: sparki.CategoryHouse,
+		Address: sparki.Address{Label: word(), City: opt()}, Images: media(), FloorPlans: media(), OtherMedia: media()}
+	if r.IntN(2) == 0 {
+		l.Price = &sparki.Price{Currency: "EUR", Label: word()}
+	}
+	if r.IntN(2) == 0 {
+		l.Details = []sparki.DetailRow{{Key: word(), Label: word(), Value: word()}}
+	}
+	if len(l.Images) > 0 || r.IntN(2) == 0 {
+		thumbnail := "https://media.example/klein/" + word()
+		l.ThumbnailURL = &thumbnail
+	}
+	return l
+}
+
+// What a preview says is what linking does, value for value and medium for medium, also of a project
+// that followed another item before and of one that follows this one.
+func TestPreviewIsTheResult(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := rand.New(rand.NewPCG(3, 1))
+	var items []*sparki.Item
+	for n := range 12 {
+		b.crm.put(ref(n), "Huis", 1)
+		b.crm.objects[ref(n).Key()].Listing = drawn(r)
+	}
+	b.sync(t)
+	for n := range 12 {
+		items = append(items, b.item(t, ref(n)))
+	}
+	project, err := b.Create(t.Context(), b.who, setTitle("Met de hand gemaakt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	media := func() map[string]bool {
+		t.Helper()
+		list, err := b.DB.MediaOfProjects(t.Context(), b.portal.ID, []uuid.UUID{project.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := map[string]bool{}
+		for _, m := range list {
+			ids[m.NodeID()] = true
+		}
+		return ids
+	}
+	for range 40 {
+		must := func(_ *sparki.Project, err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		item := items[r.IntN(len(items))]
+		switch before := b.read(t, project.ID); {
+		case before.Link == nil:
+		case r.IntN(3) == 0: // it follows the item already, and a person has changed it
+			for item.ID != before.Link.ItemID {
+				item = items[r.IntN(len(items))]
+			}
+		default:
+			must(b.Disconnect(t.Context(), b.who, project.ID))
+		}
+		must(b.Update(t.Context(), b.who, project.ID, setTitle(drawn(r).Title)))
+		must(b.AddMedia(t.Context(), b.who, project.ID, []sparki.MediaKind{sparki.MediaThumbnail, sparki.MediaImage}[r.IntN(2)], "https://own.example/1", nil))
+		before, had := b.read(t, project.ID), media()
 		preview, err := b.Preview(t.Context(), b.who, project.ID, item.ID)
 		if err != nil {
 			t.Fatal(err)
@@ -121,20 +260,21 @@ func TestPreview(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		changes := sparki.Diff(before.Listing, linked.Listing)
-		if len(changes) != len(preview.Changes) {
+		if changes := sparki.Diff(before.Listing, linked.Listing); !reflect.DeepEqual(changes, preview.Changes) {
 			t.Fatalf("%d changes, %d in the preview", len(changes), len(preview.Changes))
 		}
-		for i, c := range changes {
-			if c.Field != preview.Changes[i].Field {
-				t.Errorf("change %d is of %s, in the preview of %s", i, c.Field, preview.Changes[i].Field)
+		added, kept := 0, 0
+		for id := range media() {
+			if had[id] {
+				kept++
+			} else {
+				added++
 			}
 		}
-		media, err := b.DB.MediaOfProjects(t.Context(), b.portal.ID, []uuid.UUID{project.ID})
-		if err != nil || len(media) != preview.MediaAdded+preview.MediaKept {
-			t.Errorf("%d media after linking, %v", len(media), err)
+		if preview.MediaAdded != added || preview.MediaKept != kept || preview.MediaRemoved != len(had)-kept {
+			t.Fatalf("media: %d were added, %d kept, %d removed; the preview is %+v", added, kept, len(had)-kept, preview)
 		}
-	})
+	}
 }
 
 func TestMedia(t *testing.T) {
@@ -187,15 +327,26 @@ func TestMedia(t *testing.T) {
 	}
 	b.change(t, ref(1), func(l *sparki.Listing) { l.Title = "Huis met tuin" })
 	equal("MANAGED https://media.example/c", "MANUAL https://own.example/1")
+	now := b.read(t, project.ID)
+	for _, s := range sparki.FieldStates(now.Listing, b.item(t, ref(1)).Listing, now.Overrides) {
+		if removed := s.Field == sparki.FieldImages; (s.Owner == sparki.OwnerUser) != removed || s.Differs != removed {
+			t.Errorf("with a picture removed: %+v", s)
+		}
+	}
 	if _, err := b.ResetFields(t.Context(), b.who, project.ID, []sparki.ProjectField{sparki.FieldImages}); err != nil {
 		t.Fatal(err)
 	}
 	equal("MANAGED https://media.example/c", "MANAGED https://media.example/a?signed=2", "MANUAL https://own.example/1")
 
+	b.change(t, ref(1), func(l *sparki.Listing) { // more than there were when the own one was added
+		l.Images = append(slices.Clone(l.Images), sparki.ListingMedia{ExternalID: "d", URL: "https://media.example/d", Position: 2}, sparki.ListingMedia{ExternalID: "e", URL: "https://media.example/e", Position: 3})
+	})
+	equal("MANAGED https://media.example/c", "MANAGED https://media.example/a?signed=2", "MANAGED https://media.example/d", "MANAGED https://media.example/e", "MANUAL https://own.example/1")
+
 	if _, err := b.Disconnect(t.Context(), b.who, project.ID); err != nil {
 		t.Fatal(err)
 	}
-	equal("MANUAL https://media.example/c", "MANUAL https://media.example/a?signed=2", "MANUAL https://own.example/1")
+	equal("MANUAL https://media.example/c", "MANUAL https://media.example/a?signed=2", "MANUAL https://media.example/d", "MANUAL https://media.example/e", "MANUAL https://own.example/1")
 }
 
 func TestReview(t *testing.T) {
@@ -239,6 +390,13 @@ func TestHistory(t *testing.T) {
 	if latest.Cause != sparki.CauseWebhook || len(latest.Changes) != 1 || latest.Changes[0].Field != "TITLE" || latest.Changes[0].After != "Huis t" {
 		t.Errorf("the latest change is %+v %+v", latest, latest.Changes[0])
 	}
+	b.crm.put(ref(1), "Bij de crawl", 59)
+	b.crm.objects[ref(1).Key()].ModifiedAt = b.crm.objects[ref(1).Key()].ModifiedAt.AddDate(1, 0, 0)
+	b.sync(t)
+	page, err = b.DB.History(t.Context(), b.portal.ID, item.ID, sparki.PageArgs{First: 1})
+	if err != nil || page.Nodes[0].Cause != sparki.CauseRun || page.Nodes[0].Changes[0].After != "Bij de crawl" {
+		t.Errorf("what a crawl found is noted as %+v, %v", page.Nodes[0], err)
+	}
 	b.crm.remove(ref(1))
 	b.deliver(t, ref(1))
 	b.process(t)
@@ -259,12 +417,26 @@ func TestArchiveAndBack(t *testing.T) {
 		t.Errorf("an archived project was refreshed to %q", got.Title)
 	}
 	got, err := b.SetLifecycle(t.Context(), b.who, project.ID, sparki.Published)
-	if err != nil || got.Title != "Huis met tuin" || got.Lifecycle != sparki.Published {
+	if err != nil || got.Title != "Huis met tuin" || got.Lifecycle != sparki.Published || got.NeedsReview {
 		t.Errorf("out of the archive: %+v, %v", got, err)
+	}
+
+	if _, err := b.SetLifecycle(t.Context(), b.who, project.ID, sparki.Archived); err != nil {
+		t.Fatal(err)
+	}
+	b.crm.remove(ref(1))
+	b.deliver(t, ref(1))
+	b.process(t)
+	if got := b.read(t, project.ID); got.NeedsReview {
+		t.Error("somebody is asked about a project that is put away")
+	}
+	if got, err := b.SetLifecycle(t.Context(), b.who, project.ID, sparki.Draft); err != nil || !got.NeedsReview || got.Title != "Huis met tuin" {
+		t.Errorf("out of the archive, with its object gone: %+v, %v", got, err)
 	}
 }
 
-// A medium at an address that nobody may be sent to is left out of the item and its projects.
+// A medium at an address that nobody may be sent to is left out of the item and its projects, and
+// taken from no person.
 func TestForbiddenMedia(t *testing.T) {
 	t.Parallel()
 	b, _, project := imported(t)
@@ -279,6 +451,10 @@ func TestForbiddenMedia(t *testing.T) {
 	l := b.item(t, ref(1)).Listing
 	if len(l.Images) != 2 || l.Images[0].ExternalID != "b" || l.Images[1].ExternalID != "d" || l.Images[1].Position != 1 || len(l.FloorPlans) != 0 || l.ThumbnailURL != nil {
 		t.Errorf("the item has %+v", l)
+	}
+	_, err := b.AddMedia(t.Context(), b.who, project.ID, sparki.MediaImage, bad, nil)
+	if refused, ok := errors.AsType[sparki.Refusal](err); !ok || refused[0].Code != sparki.CodeInvalid || !slices.Equal(refused[0].Field, []string{"input", "url"}) {
+		t.Errorf("a person's medium at such an address: %v", err)
 	}
 	if n := b.count(t, `select count(*) from project_media where project_id = $1`, project.ID); n != 2 {
 		t.Errorf("the project has %d media", n)

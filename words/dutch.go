@@ -143,6 +143,7 @@ var dutch = joined(map[string]string{
 	"use at most 2000 characters":                                                     "gebruik ten hoogste 2000 tekens",
 	"give an ISO 4217 code such as EUR":                                               "geef een ISO 4217-code zoals EUR",
 	"give an amount such as \"425000.00\"":                                            "geef een bedrag zoals \"425000.00\"",
+	"give an https URL that everybody can open":                                       "geef een https-URL die iedereen kan openen",
 	"give an amount, a label or both":                                                 "geef een bedrag, een omschrijving of allebei",
 	"give an ISO 3166-1 alpha-2 code such as NL":                                      "geef een ISO 3166-1 alpha-2-code zoals NL",
 	"give a latitude of -90 to 90 and a longitude of -180 to 180 degrees":             "geef een breedtegraad van -90 tot 90 en een lengtegraad van -180 tot 180",

@@ -143,7 +143,7 @@ func (tx *Tx) SetConnection(ctx context.Context, id uuid.UUID, c sparki.Connecti
 }
 
 // UnparkFetches makes everything due at once that waits or has run out of tries, for an integration
-// whose settings were saved.
+// whose settings were saved, or whose CRM answers again.
 func (tx *Tx) UnparkFetches(ctx context.Context, integration uuid.UUID) error {
 	_, err := tx.Exec(ctx, `
 		update fetches set state = 'WAITING', attempts = 0, due_at = now()

@@ -277,7 +277,12 @@ func (s *Service) check(ctx context.Context, who *sparki.Principal, i *sparki.In
 			if err := tx.QueueWriteBacks(ctx, i.ID); err != nil { // what was parked
 				return err
 			}
-			bells = append(bells, sparki.Bell{Job: sparki.PushAppointments, PortalID: who.PortalID, ID: i.ID})
+			if err := tx.UnparkFetches(ctx, i.ID); err != nil {
+				return err
+			}
+			for _, job := range []sparki.JobKind{sparki.PushAppointments, sparki.FetchItems} {
+				bells = append(bells, sparki.Bell{Job: job, PortalID: who.PortalID, ID: i.ID})
+			}
 		}
 		mendable := found.State == sparki.ConnectionUnauthorized || found.State == sparki.ConnectionMisconfigured
 		if !thenSync || mendable {

@@ -1,6 +1,7 @@
 package integrations_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -168,6 +169,19 @@ func TestDiagnose(t *testing.T) {
 			b.push(t)
 			b.exec(t, `update write_backs set drift = 'MOVED_IN_CRM'`)
 		}, map[sparki.DiagnosticCheck]diagnosed{sparki.CheckWriteBack: {warn, "whose word holds"}}},
+		{"DevMode", func(t *testing.T, b *bundle) {
+			b.save(t, inDevMode(true))
+			if _, err := b.agenda().RunSmokeTest(t.Context(), b.who, b.saved.ID); refusedWith(err) == sparki.CodeDevModeOff {
+				t.Error("in dev mode a smoke test is refused")
+			}
+		}, map[sparki.DiagnosticCheck]diagnosed{sparki.CheckDevMode: {warn, "Switch dev mode off"}, sparki.CheckMock: {pass, "live Realworks"}}},
+		{"DevModeWasSwitchedOff", func(t *testing.T, b *bundle) {
+			b.save(t, inDevMode(true))
+			b.save(t, inDevMode(false))
+			if _, err := b.agenda().RunSmokeTest(t.Context(), b.who, b.saved.ID); refusedWith(err) != sparki.CodeDevModeOff {
+				t.Errorf("without dev mode a smoke test gives %v", err)
+			}
+		}, map[sparki.DiagnosticCheck]diagnosed{sparki.CheckDevMode: {pass, ""}}},
 		{"Mock", func(t *testing.T, b *bundle) {
 			b.save(t, func(in *integrations.SaveInput) { in.Mock, in.Settings = true, nil })
 		}, map[sparki.DiagnosticCheck]diagnosed{
@@ -189,6 +203,20 @@ func TestDiagnose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inDevMode saves a Realworks without a test agenda.
+func inDevMode(on bool) func(*integrations.SaveInput) {
+	return func(in *integrations.SaveInput) {
+		in.Provider, in.Settings = "realworks", map[string]any{"devMode": on, "apiBaseUrl": "http://realworks.test", "apiToken": "geheim"}
+	}
+}
+
+func refusedWith(err error) sparki.UserErrorCode {
+	if refused, ok := errors.AsType[sparki.Refusal](err); ok {
+		return refused[0].Code
+	}
+	return ""
 }
 
 // diagnose reads the checks, and wants what holds for all of them.

@@ -26,6 +26,7 @@ import (
 	"sparki.app/integrations/providers"
 	"sparki.app/integrations/providers/kolibri"
 	"sparki.app/integrations/providers/memstore"
+	"sparki.app/integrations/providers/realworks"
 	"sparki.app/integrations/providers/rest"
 )
 
@@ -91,12 +92,12 @@ func setup(t *testing.T) *bundle {
 		"clientId": s.Text["clientId"], "clientSecret": s.Secret("clientSecret").Reveal(), "webhookSecret": "a secret of some length",
 	}
 	b.Service = &integrations.Service{
-		DB: dbtest.Open(t, db.Options{URL: url}), Keys: keys, Providers: []providers.Provider{kolibri.New()},
+		DB: dbtest.Open(t, db.Options{URL: url}), Keys: keys, Providers: []providers.Provider{kolibri.New(), realworks.New()},
 		Policy: rest.Policy{AllowPrivate: true}, Live: b.crm, Limits: rest.Limits{Concurrency: 8, PerSecond: 1000, Burst: 1000},
 		PublicURL: "https://api.sparki.test", Signals: silent{}, Log: slog.New(slog.DiscardHandler),
 	}
 	t.Cleanup(b.Close)
-	b.portal = dbtest.Portal(t, b.DB, "kolibri")
+	b.portal = dbtest.Portal(t, b.DB, "kolibri", "realworks")
 	b.who = &sparki.Principal{PortalID: b.portal.ID, Name: "Sanne", Permissions: sparki.Permissions}
 	return b
 }

@@ -151,10 +151,10 @@ type Decimal string
 const maxDecimalLen = 24
 
 // ParseDecimal reads a decimal number of at most twelve digits before the point and rounds it to
-// cents. It refuses exponents above 15, "NaN" and everything else that is not a price.
+// cents. It refuses exponents above 15, "NaN", "0x10" and everything else that is not a price.
 func ParseDecimal(s string) (Decimal, bool) {
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(s), "e")
-	if s == "" || len(s) > maxDecimalLen || len(strings.TrimLeft(exponent, "+-0")) > 1 || strings.Contains(mantissa, "/") {
+	if s == "" || len(s) > maxDecimalLen || len(strings.TrimLeft(exponent, "+-0")) > 1 || strings.Trim(mantissa, "+-.0123456789") != "" {
 		return "", false
 	}
 	r, ok := new(big.Rat).SetString(s)

@@ -184,7 +184,8 @@ func first[T any](rows []T) (zero T) {
 
 var errNotFound = sparki.Errorf(sparki.NotFound, "no object with this id")
 
-// classify gives errors of the database their kind: a database that is away is Unavailable.
+// classify gives errors of the database their kind: a database that is away is Unavailable, a text
+// that none can hold, with a NUL in it, Invalid.
 func classify(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
@@ -198,7 +199,17 @@ func classify(err error) error {
 	if isAway(err) {
 		return &sparki.Error{Kind: sparki.Unavailable, Text: "the database does not answer; try again", RetryAfter: 5 * time.Second, Err: err}
 	}
+	if isData(err, "22021") {
+		return &sparki.Error{Kind: sparki.Invalid, Text: "the text holds a character that cannot be stored", Err: err}
+	}
 	return err
+}
+
+// isData says whether a statement failed for a value that it was given: one of class 22, as
+// PostgreSQL's appendix A names them, whose code begins so.
+func isData(err error, code string) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && strings.HasPrefix(pgErr.Code, code)
 }
 
 // isAway tells a database that cannot be reached or cannot take writes from a statement that is wrong.

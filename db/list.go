@@ -118,6 +118,8 @@ func (q *listQuery[T]) cursor(node T) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+var errCursor = sparki.Errorf(sparki.Invalid, "after: this cursor is not of this list in this order")
+
 // after joins the condition that leaves out everything up to the cursor.
 func (q *listQuery[T]) after(cursor string) error {
 	var p position
@@ -126,7 +128,7 @@ func (q *listQuery[T]) after(cursor string) error {
 		err = json.Unmarshal(b, &p)
 	}
 	if _, idErr := uuid.Parse(p.ID); err != nil || idErr != nil || p.Order != q.order() {
-		return sparki.Errorf(sparki.Invalid, "after: this cursor is not of this list in this order")
+		return errCursor
 	}
 	than := map[bool]string{true: "<", false: ">"}[q.desc]
 	column, cast := q.sort.column, q.sort.cast
@@ -159,6 +161,9 @@ func list[T any](ctx context.Context, d *DB, portal uuid.UUID, q listQuery[T], p
 	sql := `select ` + q.columns + q.from + q.where.sql.String() +
 		` order by ` + q.sort.column + direction + nulls + `, ` + q.id + direction + ` limit $` + itoa(len(q.where.args))
 	nodes, err := query(ctx, d, portal, q.scan, sql, q.where.args...)
+	if page.After != "" && isData(err, "22") {
+		return nil, errCursor // its value is none of the column
+	}
 	if err != nil {
 		return nil, err
 	}

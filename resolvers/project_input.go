@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -60,7 +61,7 @@ func (p *projectInput) text(value *string, most int, path ...string) *string {
 	}
 	s := strings.TrimSpace(*value)
 	switch {
-	case strings.ContainsRune(s, 0) || !utf8.ValidString(s):
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n", r) }):
 		p.refuse(sparki.CodeInvalid, "the text holds a character that cannot be stored", path...)
 		return nil
 	case utf8.RuneCountInString(s) > most:
@@ -72,19 +73,27 @@ func (p *projectInput) text(value *string, most int, path ...string) *string {
 	return &s
 }
 
+// needed checks one text that has to be there; "" when it is refused.
+func (p *projectInput) needed(value *string, most int, missing string, path ...string) string {
+	before := len(p.refused)
+	text := p.text(value, most, path...)
+	if text == nil && len(p.refused) == before {
+		p.refuse(sparki.CodeRequired, missing, path...)
+	}
+	return or(text, "")
+}
+
 func (p *projectInput) title(in graphql.Omittable[*string]) {
 	value, given := in.ValueOK()
 	if !given {
 		return
 	}
-	title := p.text(value, maxTitle, "title")
-	if title == nil {
-		if len(p.refused) == 0 {
-			p.refuse(sparki.CodeRequired, "a project needs a title", "title")
-		}
-		return
+	if value != nil { // pasted lines become one
+		line := strings.Join(strings.Fields(*value), " ")
+		value = &line
 	}
-	p.set(sparki.FieldTitle, func(l *sparki.Listing) { l.Title = *title })
+	title := p.needed(value, maxTitle, "a project needs a title", "title")
+	p.set(sparki.FieldTitle, func(l *sparki.Listing) { l.Title = title })
 }
 
 func (p *projectInput) texts(in graph.ProjectInput) {
@@ -211,12 +220,7 @@ func (p *projectInput) details(in graphql.Omittable[[]*graph.DetailRowInput]) {
 	rows := make([]sparki.DetailRow, len(value))
 	for i, in := range value {
 		need := func(s, name string) string {
-			text := p.text(&s, maxLine, "details", fmt.Sprint(i), name)
-			if text == nil {
-				p.refuse(sparki.CodeRequired, "give a text", "details", fmt.Sprint(i), name)
-				return ""
-			}
-			return *text
+			return p.needed(&s, maxLine, "give a text", "details", fmt.Sprint(i), name)
 		}
 		rows[i] = sparki.DetailRow{Key: need(in.Key, "key"), Label: need(in.Label, "label"), Value: need(in.Value, "value"),
 			Unit: p.text(in.Unit.Value(), maxLine, "details", fmt.Sprint(i), "unit")}

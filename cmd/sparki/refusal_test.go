@@ -188,9 +188,12 @@ func TestRefusals(t *testing.T) {
 		`linkProject(projectId: LINKED, syncedItemId: ACTIVE)`:                                                    {"ALREADY_LINKED projectId"},
 		`importSyncedItem(syncedItemId: GONE)`:                                                                    {"ITEM_INACTIVE syncedItemId"},
 		`addProjectMedia(projectId: LINKED, input: {kind: IMAGE, url: "https://x.example/a", title: "a\u0000b"})`: {"INVALID input.title"},
-		`approveDeactivations(syncRunId: RUN, approve: true)`:                                                     {"NOTHING_TO_APPROVE syncRunId"},
-		`approveDeactivations(syncRunId: RUN, approve: false)`:                                                    {"NOTHING_TO_APPROVE syncRunId"},
-		`cancelSync(syncRunId: RUN)`:                                                                              {"INVALID syncRunId"},
+		`addProjectMedia(projectId: LINKED, input: {kind: IMAGE, url: "https://u:p@x.example/a"})`:                {"INVALID input.url"},
+		`createProject(input: {title: "a\u0007b", details: [{key: "a\u0000", label: "b", value: ""}]})`: {
+			"INVALID input.title", "INVALID input.details.0.key", "REQUIRED input.details.0.value"},
+		`approveDeactivations(syncRunId: RUN, approve: true)`:  {"NOTHING_TO_APPROVE syncRunId"},
+		`approveDeactivations(syncRunId: RUN, approve: false)`: {"NOTHING_TO_APPROVE syncRunId"},
+		`cancelSync(syncRunId: RUN)`:                           {"INVALID syncRunId"},
 	} {
 		document = "mutation { " + document + " { userErrors { code message field } } }"
 		for name, id := range map[string]string{"LINKED": linked, "BYHAND": byHand, "ARCHIVED": archived, "ACTIVE": active, "GONE": gone, "RUN": run} {

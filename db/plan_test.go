@@ -141,10 +141,16 @@ func TestListsUseIndexes(t *testing.T) {
 	for _, field := range []string{"UPDATED_AT", "TITLE", "CITY", "PRICE"} {
 		for _, desc := range []bool{true, false} {
 			for name, filter := range map[string]sparki.ProjectFilter{
-				"All": {}, "Lifecycle": {Lifecycle: &draft}, "Review": {NeedsReview: &yes}, "Search": {Search: "straat 77"}, "Rare": {Search: "straat 19999"},
+				"All": {}, "Lifecycle": {Lifecycle: &draft}, "Review": {NeedsReview: &yes}, "Provider": {Provider: &kolibri}, "Search": {Search: "straat 77"}, "Rare": {Search: "straat 19999"},
 			} {
 				explained.what = fmt.Sprintf("projects by %s, descending %v, %s", field, desc, name)
-				if _, err := d.Projects(t.Context(), portal.ID, filter, sparki.Order{Field: field, Desc: desc}, sparki.PageArgs{First: 50}, false); err != nil {
+				order := sparki.Order{Field: field, Desc: desc}
+				page, err := d.Projects(t.Context(), portal.ID, filter, order, sparki.PageArgs{First: 50}, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				after := page.Cursor(page.Nodes[len(page.Nodes)-1])
+				if _, err := d.Projects(t.Context(), portal.ID, filter, order, sparki.PageArgs{First: 50, After: after}, false); err != nil {
 					t.Fatal(err)
 				}
 			}

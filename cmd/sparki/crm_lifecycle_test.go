@@ -205,6 +205,31 @@ func TestCrawlBreaksOff(t *testing.T) {
 	})
 }
 
+// Without consent the list is empty and no object can be asked for: also of a small office, which the
+// guard does not cover, nothing is deactivated.
+func TestListEmptiesWithoutConsent(t *testing.T) {
+	t.Parallel()
+	forKinds(t, func(t *testing.T, k kind) {
+		h := newBigHookOf(t, k, 9)
+		before := h.versions(t)
+		for n := range 9 {
+			if err := h.office.store.Delete(t.Context(), k.storeKind, k.storeID(k.made(n))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.office.faults.Add(mockkit.Fault{Path: k.detailPath, Status: 403, Times: -1})
+		if r := h.runUntil(t, h.startSync(t).ID, "FAILED", "SUCCEEDED", "NEEDS_APPROVAL"); r.State != "FAILED" || r.Deactivated != 0 || r.Error == "" {
+			t.Errorf("the crawl is %+v", r)
+		}
+		if !slices.Equal(before, h.versions(t)) {
+			t.Error("items were written")
+		}
+		if state, problem, _ := h.line(t); state != "MISCONFIGURED" || problem == "" {
+			t.Errorf("the connection is %s %q", state, problem)
+		}
+	})
+}
+
 // newBigHookOf is a hook whose office has n more objects.
 func newBigHookOf(t *testing.T, k kind, n int) *hook {
 	t.Helper()

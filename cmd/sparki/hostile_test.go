@@ -16,6 +16,8 @@ type speaker struct {
 	title, text, price, latitude, media func(entity map[string]any, value string)
 	// changed says that the object was changed just now: in 2027.
 	changed func(entity map[string]any)
+	// unknown gives it the status "Ruimteschip", which nobody knows.
+	unknown func(entity map[string]any)
 }
 
 // speakers are all CRMs: a new one says here how its objects name these things.
@@ -41,6 +43,7 @@ var speakers = map[string]speaker{
 			e["photos"] = photos
 		},
 		changed: func(e map[string]any) { e["dateTimeModified"] = "2027-01-01T12:00:00Z" },
+		unknown: func(e map[string]any) { e["availabilityStatus"] = "Ruimteschip" },
 	},
 	// A title is made of the address.
 	"realworks": {
@@ -66,6 +69,9 @@ var speakers = map[string]speaker{
 			e["media"] = media
 		},
 		changed: func(e map[string]any) { e["tijdstipLaatsteWijziging"] = "2027-01-01 12:00:00" },
+		unknown: func(e map[string]any) {
+			e["financieel"].(map[string]any)["overdracht"].(map[string]any)["status"] = "Ruimteschip"
+		},
 	},
 }
 

@@ -9,17 +9,14 @@ import (
 // An imported project's pictures come from the mock CRM, are copied, and are then served by us.
 func TestMediaAreCopied(t *testing.T) {
 	t.Parallel()
+	forKinds(t, testMediaAreCopied)
+}
+
+func testMediaAreCopied(t *testing.T, k kind) {
 	b := setup(t)
-	integration := b.connectMock(t, "kolibri")
+	integration := b.connectMock(t, k.key)
 	if state := b.waitForSync(t, integration); state != "SUCCEEDED" {
 		t.Fatalf("the sync ended %s", state)
-	}
-	var items struct {
-		SyncedItems struct{ Nodes []struct{ ID string } }
-	}
-	b.query(t, b.token, `{ syncedItems(first: 1, filter: {search: "utrecht", state: ACTIVE}) { nodes { id } } }`, nil, &items)
-	if len(items.SyncedItems.Nodes) == 0 {
-		t.Fatal("no item")
 	}
 	type picture struct{ ID, URL string }
 	type project struct {
@@ -32,7 +29,7 @@ func TestMediaAreCopied(t *testing.T) {
 		ImportSyncedItem struct{ Project project }
 	}
 	b.query(t, b.token, `mutation ($id: ID!) { importSyncedItem(syncedItemId: $id) { project { id } } }`,
-		map[string]any{"id": items.SyncedItems.Nodes[0].ID}, &imported)
+		map[string]any{"id": b.item(t, k.house).ID}, &imported)
 	var pictures []picture
 	eventually(t, "the pictures to be copied", func() bool {
 		var out struct{ Node project }
@@ -58,7 +55,8 @@ func TestMediaAreCopied(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "image/") {
+		kind := resp.Header.Get("Content-Type")
+		if resp.StatusCode != http.StatusOK || !strings.HasPrefix(kind, "image/") && kind != "application/pdf" {
 			t.Errorf("%s gives %d %s", p.URL, resp.StatusCode, resp.Header.Get("Content-Type"))
 		}
 	}

@@ -143,16 +143,20 @@ func TestBreakerMetrics(t *testing.T) {
 // Prometheus is told how much a mapping does not know, and never what: a name may be a customer's.
 func TestMappingGapMetrics(t *testing.T) {
 	t.Parallel()
-	h := newHook(t)
+	forKinds(t, testMappingGapMetrics)
+}
+
+func testMappingGapMetrics(t *testing.T, k kind) {
+	h := newHookOf(t, k)
 	read := func() (names, objects string) {
 		body := h.scrape(t)
 		for _, canary := range []string{"ruimteschip", "dwaalgast", h.secret, h.portal.Name} {
-			if strings.Contains(strings.ToLower(body), strings.ToLower(canary)) {
+			if canary != "" && strings.Contains(strings.ToLower(body), strings.ToLower(canary)) {
 				t.Errorf("the metrics show %q", canary)
 			}
 		}
 		total := func(name string) string {
-			found := regexp.MustCompile(fmt.Sprintf(`(?m)^%s\{integration="%s",kind="VALUE",provider="kolibri"\} (.*)$`, name, h.integration)).FindStringSubmatch(body)
+			found := regexp.MustCompile(fmt.Sprintf(`(?m)^%s\{integration="%s",kind="VALUE",provider="%s"\} (.*)$`, name, h.integration, k.key)).FindStringSubmatch(body)
 			if found == nil {
 				return ""
 			}
@@ -161,11 +165,13 @@ func TestMappingGapMetrics(t *testing.T) {
 		return total("sparki_mapping_gaps"), total("sparki_mapping_gap_objects")
 	}
 	before, _ := read()
-	h.office.respells(lindelaan, func(entity map[string]any) {
-		entity["modificationDate"] = "2027-01-01T00:00:00Z"
-		entity["listingType"], entity["dwaalgast"] = "Ruimteschip", "Jansen"
+	says := speakers[k.key]
+	h.office.respells(k.house, func(entity map[string]any) {
+		says.changed(entity)
+		says.unknown(entity)
+		entity["dwaalgast"] = "Jansen"
 	})
-	h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan))))
+	h.refreshed(t, k.house)
 	names, objects := read()
 	if names == "" || names == before || objects == "" {
 		t.Errorf("%q values are not known, of %q objects; before it were %q", names, objects, before)

@@ -40,13 +40,19 @@ type Service struct {
 	// Settle is how long a create whose answer was lost may still take effect: the agenda is searched
 	// after it. 0 means settle.
 	Settle time.Duration
-	guards chan struct{}
+	// Between is how long an update waits after the last send of its appointment, so that many quick
+	// changes make few sends. 0 means between.
+	Between time.Duration
+	guards  chan struct{}
 }
 
 // New makes the service.
 func New(s Service) *Service {
 	if s.Settle == 0 {
 		s.Settle = settle
+	}
+	if s.Between == 0 {
+		s.Between = between
 	}
 	s.guards = make(chan struct{}, maxGuards)
 	return &s

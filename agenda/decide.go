@@ -102,7 +102,7 @@ func (s *Service) decide(ctx context.Context, tx *db.Tx, portal uuid.UUID, offic
 			return nil, err
 		}
 		v := p.verdict(sit)
-		if err := tx.Decide(ctx, sit.ID, v); err != nil {
+		if err := tx.Decide(ctx, sit.ID, v, s.Between); err != nil {
 			return nil, err
 		}
 		if v.State == sparki.WriteBackSkipped && (sit.WriteBack.State != v.State || *sit.WriteBack.Reason != *v.Reason) {

@@ -27,7 +27,9 @@ const (
 	lastCall   = 20 * time.Second // of the lease are left when the request begins that changes something
 	// settle is how long a request may still take effect at the CRM after we lost its answer.
 	settle   = 45 * time.Second
-	grace    = 8 * time.Second // for a call under way when the worker is stopped
+	between  = 2 * time.Second        // from a send to an update of the same item
+	glance   = 200 * time.Millisecond // how often other work is looked for while an update waits for that
+	grace    = 8 * time.Second        // for a call under way when the worker is stopped
 	giveBack = 5 * time.Second
 	tries    = 20 // about two hours
 	// maxGuards is how many requests at most are being handed over in one process: each holds a
@@ -35,12 +37,21 @@ const (
 	maxGuards = 6
 )
 
-// PushAppointments does what is to be done about the appointments of an integration, until none is due.
+// PushAppointments does what is to be done about the appointments of an integration, until none is due
+// now or in a moment.
 func (s *Service) PushAppointments(ctx context.Context, portal, integration uuid.UUID) error {
 	for ctx.Err() == nil {
 		claims, err := s.DB.ClaimWriteBacks(ctx, portal, integration, claimLease, parallel)
-		if err != nil || len(claims) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(claims) == 0 {
+			if wait, err := s.DB.NextWriteBack(ctx, portal, integration, s.Between); err != nil || wait == 0 {
+				return err
+			} else if err := sleep(ctx, min(wait, glance)); err != nil {
+				return err
+			}
+			continue
 		}
 		var pushes errgroup.Group
 		for _, c := range claims {
@@ -52,6 +63,18 @@ func (s *Service) PushAppointments(ctx context.Context, portal, integration uuid
 		}
 	}
 	return ctx.Err()
+}
+
+// sleep waits, or until the context ends.
+func sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // push is one appointment that this worker holds the lease of.

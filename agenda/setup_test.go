@@ -55,7 +55,7 @@ func newBundle(t testing.TB, d *db.DB, c *crm) *bundle {
 	}
 	info := c.provider.Info()
 	b.Service = New(Service{
-		DB: d, Signals: silent{}, Log: slog.New(slog.DiscardHandler), Settle: time.Nanosecond,
+		DB: d, Signals: silent{}, Log: slog.New(slog.DiscardHandler), Settle: time.Nanosecond, Between: time.Nanosecond,
 		Connect: func(context.Context, *sparki.Integration) (providers.Agenda, error) {
 			if b.incomplete.Load() {
 				return nil, sparki.Errorf(sparki.Misconfigured, "a setting is missing")

@@ -157,11 +157,12 @@ func (tx *Tx) TouchWriteBacks(ctx context.Context, ids []uuid.UUID) error {
 	return err
 }
 
-// Decide stores a verdict.
-func (tx *Tx) Decide(ctx context.Context, id uuid.UUID, v Verdict) error {
+// Decide stores a verdict. An update waits until so long after the last send.
+func (tx *Tx) Decide(ctx context.Context, id uuid.UUID, v Verdict, between time.Duration) error {
 	_, err := tx.Exec(ctx, `
-		update write_backs set state = $3, action = coalesce($4, action), reason = $5, message = $6, integration_id = $7, changed_at = clock_timestamp()
-		where portal_id = $1 and appointment_id = $2`, tx.portal, id, v.State, v.Action, v.Reason, v.Message, v.IntegrationID)
+		update write_backs set state = $3, action = coalesce($4, action), reason = $5, message = $6, integration_id = $7, changed_at = clock_timestamp(),
+			due_at = case when $3 = 'QUEUED' and $4 = 'UPDATE' then greatest(due_at, synced_at + $8::interval) else due_at end
+		where portal_id = $1 and appointment_id = $2`, tx.portal, id, v.State, v.Action, v.Reason, v.Message, v.IntegrationID, between)
 	return err
 }
 
@@ -239,6 +240,15 @@ func (d *DB) ClaimWriteBacks(ctx context.Context, portal, integration uuid.UUID,
 			state = case when w.state = 'SENDING' then case when w.intent is null then 'QUEUED' else 'UNKNOWN' end else w.state end
 		from due where w.portal_id = $1 and w.appointment_id = due.appointment_id
 		returning w.appointment_id, w.fence, w.attempts, coalesce(w.trace, '')`, portal, integration, lease, limit)
+}
+
+// NextWriteBack says how long the next update of an integration's appointments still waits, of those that
+// wait less than this long for nothing but the time since their last send; 0 when there is none.
+func (d *DB) NextWriteBack(ctx context.Context, portal, integration uuid.UUID, within time.Duration) (time.Duration, error) {
+	return one(ctx, d, portal, pgx.RowTo[time.Duration], `
+		select coalesce(min(due_at) - now(), interval '0') from write_backs
+		where portal_id = $1 and integration_id = $2 and state = 'QUEUED' and attempts = 0 and due_at > now() and due_at <= now() + $3::interval and lease_until is null`,
+		portal, integration, within)
 }
 
 // Sending is a call that begins.

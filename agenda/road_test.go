@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -606,6 +607,88 @@ func (b *bundle) cleanSmokeTests(t *testing.T) {
 	if err != nil || n != 0 {
 		t.Errorf("%d smoke tests are remembered, %v", n, err)
 	}
+}
+
+// project adds a project by this title, and lets the project be changed later.
+func (b *bundle) project(t testing.TB, title string) (p *sparki.Project) {
+	t.Helper()
+	p = &sparki.Project{ID: sparki.NewID(), AppointmentMinutes: 30, Listing: &sparki.Listing{
+		Title: title, Status: sparki.StatusAvailable, Category: sparki.CategoryHouse, Address: sparki.Address{Label: "Lindelaan 14A, Bunnik"},
+	}}
+	err := b.DB.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) error {
+		return tx.InsertProject(t.Context(), p.ID, nil, p.AppointmentMinutes, p.Listing)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// rewrite stores a changed project, as a refresh or a person does.
+func (b *bundle) rewrite(t testing.TB, p *sparki.Project, change func(*sparki.Listing)) {
+	t.Helper()
+	err := b.DB.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) error {
+		p, err := tx.Project(t.Context(), p.ID)
+		if err != nil {
+			return err
+		}
+		change(p.Listing)
+		return tx.UpdateProject(t.Context(), p, true)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Items follow what they say of a project: in one send for all its changes, and in none for a change
+// that they do not show, or for an appointment that is over.
+func TestItemsFollowProjects(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		s, p := b.linked(t, "Bezichtigingen", 0), b.project(t, "Lindelaan 14A")
+		var booked []*sparki.Appointment
+		for _, start := range []time.Time{noon(0), time.Now().Add(-3 * time.Hour)} {
+			a, err := b.Create(t.Context(), b.who, AppointmentInput{
+				ScheduleID: s.ID, ProjectID: &p.ID, Status: sparki.AppointmentConfirmed, Times: Times{StartsAt: start}, Customer: sparki.Customer{Name: "Noor Beekman"},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			booked = append(booked, a)
+		}
+		b.push(t)
+		b.line.mu.Lock()
+		b.line.sends = b.crm.sends
+		b.line.mu.Unlock()
+		sends := func(what string, want int) {
+			t.Helper()
+			b.push(t)
+			if _, all := b.line.sentAfter(time.Now()); all != want {
+				t.Errorf("%s: %d sends in all, want %d", what, all, want)
+			}
+			for _, a := range booked {
+				if w := b.read(t, a).WriteBack; w.State != sparki.WriteBackSynced {
+					t.Errorf("%s: %+v", what, w)
+				}
+			}
+		}
+		b.rewrite(t, p, func(l *sparki.Listing) { l.Status = sparki.StatusUnderOption })
+		sends("a status", 0)
+		b.rewrite(t, p, func(l *sparki.Listing) { l.Title = "Villa" })
+		b.rewrite(t, p, func(l *sparki.Listing) { l.Title = "Landhuis" })
+		b.rewrite(t, p, func(l *sparki.Listing) { l.Address.Label = "Brink 1, Deventer" })
+		sends("two titles and an address", 1)
+		var subjects []string
+		for _, i := range b.agenda.live(t) {
+			subjects = append(subjects, i.subject)
+		}
+		slices.Sort(subjects)
+		if got := strings.Join(subjects, ", "); got != "Landhuis – Noor Beekman, Lindelaan 14A – Noor Beekman" {
+			t.Errorf("the items are %s", got)
+		}
+		b.rewrite(t, p, func(l *sparki.Listing) { l.Title = "Kasteel" })
+		b.rewrite(t, p, func(l *sparki.Listing) { l.Title = "Landhuis" })
+		sends("there and back", 1)
+	})
 }
 
 // What a person may enter.

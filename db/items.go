@@ -20,6 +20,8 @@ type KnownItem struct {
 	State            sparki.ItemState
 	InactiveReason   *sparki.InactiveReason
 	Title            string
+	ObjectCode       string // "" for none
+	AfdelingCode     string // "" for none
 	ContentHash      []byte
 	ListingHash      []byte
 	SourceModifiedAt *time.Time
@@ -27,7 +29,7 @@ type KnownItem struct {
 }
 
 const knownItems = `
-	select id, source_type, external_id, state, inactive_reason, title, content_hash, listing_hash, source_modified_at, sync_error
+	select id, source_type, external_id, state, inactive_reason, title, coalesce(object_code, ''), coalesce(afdeling_code, ''), content_hash, listing_hash, source_modified_at, sync_error
 	from items where portal_id = $1 and integration_id = $2 and (source_type, external_id) in (select * from unnest($3::text[], $4::text[]))`
 
 // KnownItems finds the items of these objects, by Ref.Key, and the database's clock at that moment.

@@ -136,7 +136,7 @@ var updateProject = func() string {
 }()
 
 // UpdateProject stores a project's content, overrides and appointment length. refreshed says that it
-// took something over from the CRM.
+// took something over from the CRM. What CRM agendas say of it is compared anew if that changed.
 func (tx *Tx) UpdateProject(ctx context.Context, p *sparki.Project, refreshed bool) error {
 	encoded, err := EncodeListing(p.Listing)
 	if err != nil {
@@ -145,9 +145,11 @@ func (tx *Tx) UpdateProject(ctx context.Context, p *sparki.Project, refreshed bo
 	if p.Overrides == nil {
 		p.Overrides = sparki.Overrides{}
 	}
+	batch := &pgx.Batch{}
+	batch.Queue(compareItems+` and p.id = $2 and (p.title, p.address_label) is distinct from ($3, $4)`, tx.portal, p.ID, p.Title, p.Address.Label)
 	args := []any{tx.portal, p.ID, compress(encoded), p.Overrides, refreshed, p.AppointmentMinutes}
-	_, err = tx.Exec(ctx, updateProject, appendCard(args, p.Listing)...)
-	return err
+	batch.Queue(updateProject, appendCard(args, p.Listing)...)
+	return tx.SendBatch(ctx, batch).Close()
 }
 
 // cardParams selects the card's values from parameters that start at $from.
@@ -166,13 +168,15 @@ func appendCard(args []any, content *sparki.Listing) []any {
 	return args
 }
 
-// SetProjectLink lets a project follow an item, or none.
+// SetProjectLink lets a project follow an item, or none. What CRM agendas say of it is compared anew.
 func (tx *Tx) SetProjectLink(ctx context.Context, id uuid.UUID, item *uuid.UUID) error {
-	_, err := tx.Exec(ctx, `
+	batch := &pgx.Batch{}
+	batch.Queue(compareItems+` and p.id = $2`, tx.portal, id)
+	batch.Queue(`
 		update projects set item_id = $3, imported = false, needs_review = false, updated_at = now(), version = version + 1, overrides = '{}',
 			linked_at = case when $3::uuid is not null then now() end, refreshed_at = null
 		where portal_id = $1 and id = $2`, tx.portal, id, item)
-	return err
+	return tx.SendBatch(ctx, batch).Close()
 }
 
 // SetNeedsReview raises or settles the question what to do with the active projects of items.

@@ -190,11 +190,21 @@ func (tx *Tx) UnsettledOfSchedule(ctx context.Context, root uuid.UUID) ([]uuid.U
 			and (a.ends_at > now() or w.state in ('QUEUED', 'UNKNOWN', 'SENDING')) order by a.id`, tx.portal, root)
 }
 
-// UpcomingItemsOfProject lists the appointments of a project that are not over and stand in a CRM's agenda.
-func (tx *Tx) UpcomingItemsOfProject(ctx context.Context, project uuid.UUID) ([]uuid.UUID, error) {
-	return collect(ctx, tx.Tx, pgx.RowTo[uuid.UUID], `
-		select a.id from appointments a join write_backs w on w.portal_id = a.portal_id and w.appointment_id = a.id
-		where a.portal_id = $1 and a.project_id = $2 and a.ends_at > now() and (w.live or w.intent is not null) order by a.id`, tx.portal, project)
+// compareItems is followed by which projects: a worker compares anew what CRM agendas say of their
+// appointments that are not over. The sweep rings for it. What is SKIPPED is compared when its reason
+// is gone; every other row is touched too, so that whoever is sending waits for us, and looks again.
+const compareItems = `
+	update write_backs w set seq = w.seq + 1, attempts = 0, changed_at = clock_timestamp(),
+		due_at = case when w.state in ('QUEUED', 'UNKNOWN', 'SENDING') then w.due_at else now() end,
+		state = case when w.state = 'FAILED' and w.intent is not null then 'UNKNOWN' when w.state = 'FAILED' or w.state = 'SYNCED' and w.live then 'QUEUED' else w.state end
+	from appointments a join projects p on p.portal_id = a.portal_id and p.id = a.project_id
+	where a.portal_id = $1 and a.ends_at > now() and w.portal_id = a.portal_id and w.appointment_id = a.id`
+
+// CompareObjects lets what CRM agendas say of the objects of these items be compared anew: one came,
+// went, or has another code.
+func (tx *Tx) CompareObjects(ctx context.Context, items []uuid.UUID) error {
+	_, err := tx.Exec(ctx, compareItems+` and p.item_id = any($2)`, tx.portal, items)
+	return err
 }
 
 // LookAtItems says that messages told of changes of items: those that we wrote are looked at. It tells

@@ -132,7 +132,7 @@ func (s *Service) saveChanged(ctx context.Context, t *telling, writes []db.ItemW
 		byKey[writes[n].Found.Ref.Key()] = &writes[n]
 	}
 	follow := map[uuid.UUID]*sparki.Listing{}
-	var toReview, settled []uuid.UUID
+	var toReview, settled, objects []uuid.UUID
 	for _, w := range written {
 		write := byKey[w.Key]
 		t.countGaps(write.Found)
@@ -145,6 +145,9 @@ func (s *Service) saveChanged(ctx context.Context, t *telling, writes []db.ItemW
 		}
 		if err := t.note(w.ID, was, before[w.ID], write); err != nil {
 			return err
+		}
+		if was.State != db.StateOf(write.Found) || was.ObjectCode != write.Found.ObjectCode || was.AfdelingCode != write.Found.AfdelingCode {
+			objects = append(objects, w.ID)
 		}
 		switch {
 		case was.State == sparki.ItemActive && !active:
@@ -167,7 +170,10 @@ func (s *Service) saveChanged(ctx context.Context, t *telling, writes []db.ItemW
 	if err := setReview(ctx, t.tx, toReview, settled); err != nil {
 		return err
 	}
-	return refreshProjects(ctx, t, follow)
+	if err := refreshProjects(ctx, t, follow); err != nil || len(objects) == 0 {
+		return err
+	}
+	return t.tx.CompareObjects(ctx, objects)
 }
 
 // before reads the listings that are about to be replaced, encoded.
@@ -244,6 +250,9 @@ func (s *Service) saveGone(ctx context.Context, t *telling, gone []reading) erro
 		t.keep(before.ID, before, r.found, nil)
 		t.item(sparki.ItemDeactivated, before.ID, before.Title)
 		if err := t.tx.SetNeedsReview(ctx, changed, true); err != nil {
+			return err
+		}
+		if err := t.tx.CompareObjects(ctx, changed); err != nil {
 			return err
 		}
 	}

@@ -26,7 +26,7 @@ type facts struct {
 	changed   bool // the CRM says that somebody changed the item
 	elsewhere bool // the item stands in another agenda than the one that is linked
 	left      bool // the item was made for another schedule than the appointment's, which is still linked
-	stale     bool // the item says something else than it should
+	stale     bool // the item says something else than it should, or may
 }
 
 // next says what makes the CRM's agenda agree with the appointment.
@@ -133,7 +133,7 @@ func planOf(s *db.Situation, offices []*office) (plan, error) {
 	}
 	if item.Live {
 		f.elsewhere = f.linked && (*item.IntegrationID != s.Link.IntegrationID || !item.Sent.Target.Same(entry.Target))
-		f.stale = !sameContent(item.Sent, entry)
+		f.stale = len(item.Tried) > 0 || !sameContent(item.Sent, entry) // it may say what was tried
 	}
 	p.do = next(f)
 	f.changed = false

@@ -177,11 +177,19 @@ func (p *push) guard(ctx context.Context) (func(), error) {
 }
 
 // begin stores what is going to be called. For a create that is the intent: should we never learn of
-// the answer, it is found out before anything else is sent.
-func (p *push) begin(ctx context.Context, state sparki.WriteBackState, intent *sparki.AgendaEntry) error {
-	err := p.DB.BeginSending(ctx, p.portal, p.claim, db.Sending{
-		State: state, Action: p.plan.do.sent(), Intent: intent, IntegrationID: p.integration, ScheduleID: p.situation.RootID,
-	}, callLease)
+// the answer, it is found out before anything else is sent. For a change it is how the item stands then.
+func (p *push) begin(ctx context.Context, state sparki.WriteBackState) error {
+	sending := db.Sending{State: state, Action: p.plan.do.sent(), IntegrationID: p.integration, ScheduleID: p.situation.RootID}
+	switch p.plan.do {
+	case create:
+		sending.Intent = p.plan.entry
+	case update:
+		sending.Try = new(itemOf(p.plan.entry))
+	case cancel:
+		sending.Try = new(itemOf(p.situation.Item.Sent))
+		sending.Try.Cancelled = true
+	}
+	err := p.DB.BeginSending(ctx, p.portal, p.claim, sending, callLease)
 	if err == nil && state != "" {
 		p.Signals.Wake(ctx, p.portal)
 	}
@@ -193,17 +201,17 @@ func (p *push) act(ctx context.Context) (*db.Outcome, error) {
 	item := &p.situation.Item
 	switch p.plan.do {
 	case search:
-		if err := p.begin(ctx, sparki.WriteBackUnknown, nil); err != nil {
+		if err := p.begin(ctx, sparki.WriteBackUnknown); err != nil {
 			return nil, err
 		}
 		return p.search(ctx, item.Intent)
 	case look:
-		if err := p.begin(ctx, "", nil); err != nil {
+		if err := p.begin(ctx, ""); err != nil {
 			return nil, err
 		}
 		return p.look(ctx)
 	case create:
-		if err := p.begin(ctx, sparki.WriteBackSending, p.plan.entry); err != nil {
+		if err := p.begin(ctx, sparki.WriteBackSending); err != nil {
 			return nil, err
 		}
 		id, err := p.conn.Put(ctx, "", *p.plan.entry)
@@ -212,7 +220,7 @@ func (p *push) act(ctx context.Context) (*db.Outcome, error) {
 		}
 		return &db.Outcome{Live: true, RemoteID: &id, Sent: p.plan.entry, Action: p.plan.do.sent(), Confirmed: true, Drift: sparki.InSync}, nil
 	}
-	if err := p.begin(ctx, sparki.WriteBackSending, nil); err != nil {
+	if err := p.begin(ctx, sparki.WriteBackSending); err != nil {
 		return nil, err
 	}
 	if p.plan.office.info.WatchesAgenda {
@@ -257,23 +265,29 @@ func (p *push) look(ctx context.Context) (*db.Outcome, error) {
 	case err != nil:
 		return nil, err
 	default:
-		if o.Drift = driftOf(item.Sent, found); o.Drift != sparki.InSync {
+		if o.Drift = driftOf(item, found); o.Drift != sparki.InSync {
 			o.Item = found
 		}
 	}
 	return o, nil
 }
 
-// driftOf says what somebody did to an item since it was sent.
-func driftOf(sent *sparki.AgendaEntry, found *sparki.AgendaItem) sparki.Drift {
-	switch {
-	case found.Cancelled:
-		return sparki.CancelledInCRM
-	case !found.Start.Equal(sent.Start) || !found.End.Equal(sent.End) || found.Target != sent.Target.ExternalID:
-		return sparki.MovedInCRM
-	default:
-		return sparki.InSync
+// itemOf is how an item stands that says what an entry says.
+func itemOf(e *sparki.AgendaEntry) sparki.AgendaItem {
+	return sparki.AgendaItem{Target: e.Target.ExternalID, Start: e.Start, End: e.End}
+}
+
+// driftOf says what somebody did to an item since it was sent. What we tried since then was nobody else.
+func driftOf(item *db.AgendaItem, found *sparki.AgendaItem) sparki.Drift {
+	for _, ours := range append(item.Tried, itemOf(item.Sent)) {
+		if found.Cancelled == ours.Cancelled && found.Start.Equal(ours.Start) && found.End.Equal(ours.End) && found.Target == ours.Target {
+			return sparki.InSync
+		}
 	}
+	if found.Cancelled {
+		return sparki.CancelledInCRM
+	}
+	return sparki.MovedInCRM
 }
 
 func (p *push) update(ctx context.Context) (*db.Outcome, error) {
@@ -336,7 +350,7 @@ func (p *push) failed(ctx context.Context, cause error) error {
 	switch {
 	case errors.Is(cause, db.ErrLeaseLost): // the guard forbade it
 		return p.settle(ctx, func(tx *db.Tx) error {
-			if err := p.forget(ctx, tx); err != nil {
+			if err := p.undone(ctx, tx, cause); err != nil {
 				return err
 			}
 			return tx.Unused(ctx, p.claim, p.situation.Seq)
@@ -365,10 +379,8 @@ func (p *push) failed(ctx context.Context, cause error) error {
 		delay = max(delay, p.Settle)
 	}
 	err := p.DB.Tx(ctx, p.portal, func(tx *db.Tx) error {
-		if !lost && p.plan.do == create {
-			if err := p.forget(ctx, tx); err != nil {
-				return err
-			}
+		if err := p.undone(ctx, tx, cause); err != nil {
+			return err
 		}
 		if state == sparki.WriteBackFailed {
 			tell(tx, sparki.WriteBackFailedActivity, sparki.SyncActor, p.claim.AppointmentID, &p.integration, map[string]string{"problem": text})
@@ -398,12 +410,12 @@ func (p *push) spare(ctx context.Context, tx *db.Tx, cause error) error {
 	return tx.NoTry(ctx, p.claim)
 }
 
-// forget drops the intent of a create that surely did nothing.
-func (p *push) forget(ctx context.Context, tx *db.Tx) error {
-	if p.plan.do != create {
+// undone drops what a send left for the case that its answer gets lost, if it surely did nothing.
+func (p *push) undone(ctx context.Context, tx *db.Tx, cause error) error {
+	if p.plan.do.sent() == nil || sparki.Lost(cause) {
 		return nil
 	}
-	return tx.ForgetIntent(ctx, p.claim)
+	return tx.Undone(ctx, p.claim, p.situation.Item.Tried)
 }
 
 // judge says how an error is shown, and whether it is worth another try.
@@ -445,7 +457,7 @@ func (p *push) refused(ctx context.Context, cause error) error {
 			tx.Tell(sparki.Activity{Type: sparki.ConnectionChecked, Actor: sparki.SyncActor, Params: map[string]string{"state": string(found.State)},
 				IntegrationID: &p.integration, SubjectKind: sparki.IntegrationNode, SubjectID: p.integration})
 		}
-		if err := p.forget(ctx, tx); err != nil {
+		if err := p.undone(ctx, tx, cause); err != nil {
 			return err
 		}
 		return tx.Unused(ctx, p.claim, p.situation.Seq)

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) { teststack.Main(m) }
 type bundle struct {
 	*Service
 	crm         *crm
+	settings    sparki.Settings
 	line        *line
 	agenda      agendaOf
 	portal      *sparki.Portal
@@ -46,14 +47,25 @@ func newBundle(t testing.TB, d *db.DB, c *crm) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bundle{crm: c, line: &line{RoundTripper: rest.Local(mock)}, portal: dbtest.Portal(t, d, c.provider.Info().Key)}
+	b := &bundle{crm: c, settings: settings, line: &line{RoundTripper: rest.Local(mock)}, portal: dbtest.Portal(t, d, c.provider.Info().Key)}
 	b.agenda = c.agenda(t, mock, settings)
 	b.who = &sparki.Principal{PortalID: b.portal.ID, Name: "Sanne", Permissions: sparki.Permissions}
-	conn, err := c.provider.Connect(settings, b.line)
+	b.start(t, d)
+	info := c.provider.Info()
+	b.integration = &sparki.Integration{ID: sparki.NewID(), Provider: info.Key, Enabled: true, Mock: true, Domains: sparki.Domains{Agenda: true, Outbound: true}}
+	b.save(t)
+	b.readAgendas(t)
+	return b
+}
+
+// start makes the Service, and its line to the CRM, anew: as a program does that starts again.
+func (b *bundle) start(t testing.TB, d *db.DB) {
+	t.Helper()
+	conn, err := b.crm.provider.Connect(b.settings, b.line)
 	if err != nil {
 		t.Fatal(err)
 	}
-	info := c.provider.Info()
+	info := b.crm.provider.Info()
 	b.Service = New(Service{
 		DB: d, Signals: silent{}, Log: slog.New(slog.DiscardHandler), Settle: time.Nanosecond, Between: time.Nanosecond,
 		Connect: func(context.Context, *sparki.Integration) (providers.Agenda, error) {
@@ -64,10 +76,14 @@ func newBundle(t testing.TB, d *db.DB, c *crm) *bundle {
 		},
 		Info: func(string) (*providers.Info, error) { return &info, nil },
 	})
-	b.integration = &sparki.Integration{ID: sparki.NewID(), Provider: info.Key, Enabled: true, Mock: true, Domains: sparki.Domains{Agenda: true, Outbound: true}}
-	b.save(t)
-	b.readAgendas(t)
-	return b
+}
+
+// revive starts the program again if it was killed: what its calls held died with it.
+func (b *bundle) revive(t testing.TB) {
+	t.Helper()
+	if b.line.killed.Swap(false) {
+		b.start(t, b.DB)
+	}
 }
 
 // save stores the integration's switches, as saving its settings does.
@@ -180,9 +196,10 @@ func (b *bundle) read(t testing.TB, a *sparki.Appointment) *sparki.Appointment {
 	return now
 }
 
-// push does what is due, as a worker would.
+// push does what is due, as a worker would. After a kill it is another one.
 func (b *bundle) push(t testing.TB) {
 	t.Helper()
+	b.revive(t)
 	if err := b.PushAppointments(t.Context(), b.portal.ID, b.integration.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +210,8 @@ func (b *bundle) pass(t testing.TB) {
 	t.Helper()
 	err := b.DB.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) error {
 		_, err := tx.Exec(t.Context(), `update write_backs set due_at = now() - interval '1 s',
-			lease_until = case when lease_until is not null then now() - interval '1 s' end`)
+			lease_until = case when lease_until is not null then now() - interval '1 s' end
+			where state in ('QUEUED', 'UNKNOWN', 'SENDING') or look or lease_until is not null`)
 		return err
 	})
 	if err != nil {
@@ -213,6 +231,7 @@ type line struct {
 	// faults are what happens to the next calls, one each; nil lets a call through.
 	faults []fault
 	calls  int
+	killed atomic.Bool // whoever called died in a call
 	// sends says which calls change the agenda; sent is when they reached the CRM. Nil counts none.
 	sends func(*http.Request) bool
 	sent  []time.Time
@@ -235,7 +254,15 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	if f == nil {
 		return l.RoundTripper.RoundTrip(req)
 	}
-	return f(l.RoundTripper, req)
+	dead := true
+	defer func() {
+		if dead {
+			l.killed.Store(true)
+		}
+	}()
+	resp, err := f(l.RoundTripper, req)
+	dead = false
+	return resp, err
 }
 
 // arm lets the next calls go wrong.

@@ -53,6 +53,8 @@ type AgendaItem struct {
 	Sent *sparki.AgendaEntry
 	// Intent is what was to be created, while nobody knows whether it was.
 	Intent *sparki.AgendaEntry
+	// Tried are the changes and cancellations that may have been done since Sent: their answers got lost.
+	Tried []sparki.AgendaItem
 	// Look: the CRM says that it changed.
 	Look  bool
 	Drift *sparki.AgendaItem // as somebody left it; nil while in sync
@@ -64,7 +66,7 @@ const selectSituation = selectAppointment + `, p.time_zone, r.id, r.name,
 	j.title, j.address_label, i.integration_id, i.source_type, i.external_id, coalesce(i.object_code, ''), coalesce(i.afdeling_code, ''),
 	w.live, w.item_integration_id, w.item_schedule_id,
 	exists (select from schedule_links o where o.portal_id = w.portal_id and o.schedule_id = w.item_schedule_id),
-	w.sent, w.intent, w.look, w.drift_item, w.seq, w.integration_id, coalesce(w.lease_until > now(), false)`
+	w.sent, w.intent, w.tried, w.look, w.drift_item, w.seq, w.integration_id, coalesce(w.lease_until > now(), false)`
 
 const fromSituations = ` from appointments a
 	join write_backs w on w.portal_id = a.portal_id and w.appointment_id = a.id
@@ -96,7 +98,7 @@ func scanSituation(row pgx.CollectableRow) (*Situation, error) {
 		&target.id, &target.integration, &target.external, &target.name, &target.kind, &target.afdeling, &target.workers, &target.available,
 		&s.ProjectTitle, &s.ProjectAddress, &s.ObjectIntegration, &sourceType, &externalID, &object.ObjectCode, &object.AfdelingCode,
 		&s.Item.Live, &s.Item.IntegrationID, &s.Item.ScheduleID, &s.Item.OriginLinked,
-		&s.Item.Sent, &s.Item.Intent, &s.Item.Look, &s.Item.Drift, &s.Seq, &s.IntegrationID, &s.Leased)...)
+		&s.Item.Sent, &s.Item.Intent, &s.Item.Tried, &s.Item.Look, &s.Item.Drift, &s.Seq, &s.IntegrationID, &s.Leased)...)
 	if err != nil {
 		return nil, err
 	}
@@ -269,6 +271,8 @@ type Sending struct {
 	// Intent is what is to be created, for which schedule and where; nil for anything else.
 	Intent                    *sparki.AgendaEntry
 	IntegrationID, ScheduleID uuid.UUID
+	// Try is how the item stands in the CRM if a change or a cancellation of it is done; nil for anything else.
+	Try *sparki.AgendaItem
 }
 
 // BeginSending prolongs the lease for a call and stores what it is going to do.
@@ -277,10 +281,11 @@ func (d *DB) BeginSending(ctx context.Context, portal uuid.UUID, c Claim, s Send
 		update write_backs set state = coalesce(nullif($4, ''), state), action = coalesce($5, action), lease_until = now() + $6::interval,
 			reason = case when $4 = '' then reason end, message = case when $4 = '' then message end,
 			intent = coalesce($7, intent), changed_at = clock_timestamp(),
+			tried = case when $10::jsonb is null or tried @> jsonb_build_array($10::jsonb) then tried else tried || $10::jsonb end,
 			item_integration_id = case when $7::jsonb is null then item_integration_id else $8 end,
 			item_schedule_id = case when $7::jsonb is null then item_schedule_id else $9 end
 		where portal_id = $1 and appointment_id = $2 and fence = $3 and lease_until > now()`,
-		portal, c.AppointmentID, c.Fence, s.State, s.Action, lease, s.Intent, s.IntegrationID, s.ScheduleID)
+		portal, c.AppointmentID, c.Fence, s.State, s.Action, lease, s.Intent, s.IntegrationID, s.ScheduleID, s.Try)
 	if err == nil && n == 0 {
 		err = ErrLeaseLost
 	}
@@ -345,15 +350,19 @@ type Outcome struct {
 // Record stores what a call told, and ends the lease. What is to be done next has to be decided anew.
 func (tx *Tx) Record(ctx context.Context, c Claim, o Outcome) error {
 	return tx.endSending(ctx, c, `
-		live = $4, external_id = coalesce($5, external_id), sent = $6, intent = $14, action = coalesce($7, action),
+		live = $4, external_id = coalesce($5, external_id), sent = $6, tried = case when $8 or not $4 then '[]' else tried end, intent = $14, action = coalesce($7, action),
 		synced_at = case when $8 then now() else synced_at end, drift = $9, drift_item = $10, attempts = 0, due_at = now(),
 		look = $4 and ($11 or look and not ($12 and seq = $13))`,
 		o.Live, o.RemoteID, o.Sent, o.Action, o.Confirmed, o.Drift, o.Item, o.Look, o.Looked, o.Seq, o.Gone)
 }
 
-// ForgetIntent forgets what was to be created, because it surely was not.
-func (tx *Tx) ForgetIntent(ctx context.Context, c Claim) error {
-	_, err := tx.Exec(ctx, `update write_backs set intent = null where portal_id = $1 and appointment_id = $2 and fence = $3`, tx.portal, c.AppointmentID, c.Fence)
+// Undone forgets what was to be created or changed, because it surely was not: before stays of the changes.
+func (tx *Tx) Undone(ctx context.Context, c Claim, before []sparki.AgendaItem) error {
+	if before == nil {
+		before = []sparki.AgendaItem{}
+	}
+	_, err := tx.Exec(ctx, `update write_backs set intent = null, tried = $4 where portal_id = $1 and appointment_id = $2 and fence = $3`,
+		tx.portal, c.AppointmentID, c.Fence, before)
 	return err
 }
 
@@ -404,7 +413,7 @@ func (tx *Tx) PauseWriteBacks(ctx context.Context, integration uuid.UUID, wait t
 // when sent is nil.
 func (tx *Tx) ResolveDrift(ctx context.Context, id uuid.UUID, sent *sparki.AgendaEntry, schedule *uuid.UUID) error {
 	_, err := tx.Exec(ctx, `
-		update write_backs set drift = 'IN_SYNC', drift_item = null, live = $3::jsonb is not null, sent = $3, look = false,
+		update write_backs set drift = 'IN_SYNC', drift_item = null, live = $3::jsonb is not null, sent = $3, tried = '[]', look = false,
 			item_schedule_id = $4, fence = fence + 1, lease_until = null, -- whoever looks at it now is too late
 			changed_at = clock_timestamp()
 		where portal_id = $1 and appointment_id = $2`, tx.portal, id, sent, schedule)

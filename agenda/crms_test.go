@@ -42,8 +42,8 @@ type agendaOf interface {
 
 // item is an item in a CRM's agenda.
 type item struct {
-	id, reference, target, subject string
-	start, end                     time.Time
+	id, reference, target, subject, location string
+	start, end                               time.Time
 }
 
 var crms = map[string]*crm{
@@ -135,8 +135,8 @@ func (k *kolibriAgenda) live(t testing.TB) (items []item) {
 			}
 			var said struct {
 				AgendaItem struct {
-					ID, Subject, Description, StartDateTime, EndDateTime string
-					LinkedEmployees                                      []struct{ ID string }
+					ID, Subject, Description, Location, StartDateTime, EndDateTime string
+					LinkedEmployees                                                []struct{ ID string }
 				}
 			}
 			k.call(t, http.MethodGet, "AgendaItems?id="+row.ID, "", &said)
@@ -144,7 +144,7 @@ func (k *kolibriAgenda) live(t testing.TB) (items []item) {
 			if !ours {
 				continue
 			}
-			i := item{id: said.AgendaItem.ID, reference: strings.TrimSpace(reference), subject: said.AgendaItem.Subject,
+			i := item{id: said.AgendaItem.ID, reference: strings.TrimSpace(reference), subject: said.AgendaItem.Subject, location: said.AgendaItem.Location,
 				start: kolibriTime(t, said.AgendaItem.StartDateTime), end: kolibriTime(t, said.AgendaItem.EndDateTime)}
 			if len(said.AgendaItem.LinkedEmployees) == 1 {
 				i.target = said.AgendaItem.LinkedEmployees[0].ID
@@ -230,8 +230,8 @@ func (r *realworksAgenda) live(t testing.TB) (items []item) {
 		Medewerker int64
 		Deleted    bool
 		Item       struct {
-			ID                                                        int64
-			Status, KorteOmschrijving, ExtraInfo, Begintijd, Eindtijd string
+			ID                                                                 int64
+			Status, KorteOmschrijving, ExtraInfo, Locatie, Begintijd, Eindtijd string
 		}
 		Sent struct{ Agenda struct{ Soort string } }
 	}
@@ -258,7 +258,7 @@ func (r *realworksAgenda) live(t testing.TB) (items []item) {
 		if row.Sent.Agenda.Soort == "medewerker" {
 			target = "medewerker/" + strconv.FormatInt(row.Medewerker, 10)
 		}
-		items = append(items, item{id: strconv.FormatInt(row.Item.ID, 10), reference: reference, target: target, subject: row.Item.KorteOmschrijving,
+		items = append(items, item{id: strconv.FormatInt(row.Item.ID, 10), reference: reference, target: target, subject: row.Item.KorteOmschrijving, location: row.Item.Locatie,
 			start: at(row.Item.Begintijd), end: at(row.Item.Eindtijd)})
 	}
 	return items

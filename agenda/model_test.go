@@ -18,8 +18,13 @@ import (
 	"sparki.app/integrations/db"
 )
 
-// modelRuns is how many seeds TestModel tries for each CRM: a thousand in all.
-const modelRuns = 500
+const (
+	// modelRuns is how many seeds TestModel tries for each CRM: a thousand in all.
+	modelRuns = 500
+	// modelPortal is how many of them one after another have the same portal and mock: to make them anew
+	// takes longer than a run. Each has a program of its own, and schedules, and finds an empty agenda.
+	modelPortal = 25
+)
 
 // Random sequences of what people, workers and CRMs do end in exactly one live item per confirmed
 // appointment, at the right agenda with the right content, and in none for the others. A seed that
@@ -38,10 +43,17 @@ func TestModel(t *testing.T) {
 						for range seeds {
 						}
 					}()
+					var b *bundle
+					runs := 0
 					for seed := range seeds {
-						if !t.Failed() {
-							newModel(t, d, c, seed).run()
+						if t.Failed() {
+							continue
 						}
+						if runs%modelPortal == 0 {
+							b = newBundle(t, d, c)
+						}
+						runs++
+						newModel(t, b, seed).run()
 					}
 				})
 			}
@@ -76,6 +88,7 @@ type model struct {
 	seed      uint64
 	random    *rand.Rand
 	schedules []*sparki.Schedule
+	house     *sparki.Project
 	booked    []*sparki.Appointment
 	// vanished are those whose item somebody removed in a CRM that does not tell: that is found out when the
 	// next change is sent.
@@ -83,8 +96,10 @@ type model struct {
 	log      []string
 }
 
-func newModel(t *testing.T, d *db.DB, c *crm, seed uint64) *model {
-	m := &model{bundle: newBundle(t, d, c), t: t, seed: seed, random: rand.New(rand.NewPCG(seed, seed))}
+func newModel(t *testing.T, b *bundle, seed uint64) *model {
+	m := &model{bundle: b, t: t, seed: seed, random: rand.New(rand.NewPCG(seed, seed))}
+	m.start(t, m.DB)
+	m.house = m.project(t, "Lindelaan 14A")
 	first := m.linked(t, "Eerste", 0)
 	m.schedules = []*sparki.Schedule{first, m.linked(t, "Tweede", 1), m.schedule(t, "Apart", &first.ID), m.schedule(t, "Los", nil)}
 	return m
@@ -103,6 +118,9 @@ func (m *model) run() {
 	}
 	m.settleAll()
 	m.check()
+	for _, i := range m.agenda.live(m.t) {
+		m.agenda.remove(m.t, i.id)
+	}
 }
 
 // step does one thing that can happen.
@@ -110,8 +128,10 @@ func (m *model) step() {
 	switch n := m.random.IntN(100); {
 	case n < 18 || len(m.booked) == 0:
 		m.bookOne()
-	case n < 40:
+	case n < 36:
 		m.changeOne()
+	case n < 40:
+		m.renameHouse()
 	case n < 48:
 		m.turn()
 	case n < 56:
@@ -133,10 +153,24 @@ var statuses = []sparki.AppointmentStatus{sparki.AppointmentDraft, sparki.Appoin
 func pick[T any](m *model, from []T) T { return from[m.random.IntN(len(from))] }
 
 func (m *model) bookOne() {
-	schedule, status := pick(m, m.schedules), pick(m, statuses)
-	a := m.book(m.t, schedule, status)
-	m.say("book %d in %s: %s", len(m.booked), schedule.Name, status)
+	schedule := pick(m, m.schedules)
+	in := AppointmentInput{ScheduleID: schedule.ID, Status: pick(m, statuses), Times: Times{StartsAt: noon(0)}, Customer: sparki.Customer{Name: "Noor Beekman"}}
+	if m.random.IntN(2) == 0 {
+		in.ProjectID = &m.house.ID
+	}
+	a, err := m.Create(m.t.Context(), m.who, in)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.say("book %d in %s: %s, about the house: %v", len(m.booked), schedule.Name, in.Status, in.ProjectID != nil)
 	m.booked = append(m.booked, a)
+}
+
+// renameHouse changes what items say of the project that half of them are about.
+func (m *model) renameHouse() {
+	title, address := pick(m, []string{"Lindelaan 14A", "Villa Linde", "Landhuis"}), pick(m, []string{"Lindelaan 14A, Bunnik", "Brink 1, Deventer"})
+	m.say("the house is %s, %s", title, address)
+	m.rewrite(m.t, m.house, func(l *sparki.Listing) { l.Title, l.Address.Label = title, address })
 }
 
 func (m *model) changeOne() {
@@ -217,8 +251,12 @@ func (m *model) relink() {
 	m.link(m.t, schedule, target)
 }
 
-// kill ends the worker's goroutine, as kill -9 would: nothing that it wanted to store is stored.
-func kill(http.RoundTripper, *http.Request) (*http.Response, error) {
+// kill ends the worker's goroutine, as kill -9 would: nothing that it wanted to store is stored. A token is
+// fetched by a goroutine of its own, for all workers at once: without it they would wait, and not die.
+func kill(_ http.RoundTripper, req *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(req.URL.Path, "/token") {
+		return nil, errReset
+	}
 	runtime.Goexit()
 	return nil, nil
 }
@@ -285,6 +323,7 @@ func (m *model) tell(ids ...string) {
 
 // work lets a worker work, perhaps two at once, perhaps while somebody changes something.
 func (m *model) work() {
+	m.revive(m.t)
 	var workers sync.WaitGroup
 	several := m.random.IntN(4) == 0
 	m.say("work, several: %v", several)
@@ -297,6 +336,7 @@ func (m *model) work() {
 	}
 	if several && len(m.booked) > 0 {
 		m.changeOne()
+		m.renameHouse()
 	}
 	workers.Wait()
 }
@@ -333,19 +373,33 @@ func (m *model) settleAll() {
 
 func (m *model) tellAll() {
 	var ids []string
-	for _, a := range m.booked {
-		if id := m.read(m.t, a).WriteBack.ExternalID; id != nil {
+	for _, a := range m.now() {
+		if id := a.WriteBack.ExternalID; id != nil {
 			ids = append(ids, *id)
 		}
 	}
 	m.tell(ids...)
 }
 
+// now reads all appointments, in the order in which they were booked.
+func (m *model) now() []*sparki.Appointment {
+	m.t.Helper()
+	ids := make([]uuid.UUID, len(m.booked))
+	for n, a := range m.booked {
+		ids[n] = a.ID
+	}
+	all, err := m.DB.AppointmentsByID(m.t.Context(), m.portal.ID, ids)
+	if err != nil || len(all) != len(ids) {
+		m.t.Fatalf("%d of %d appointments: %v", len(all), len(ids), err)
+	}
+	slices.SortFunc(all, func(a, b *sparki.Appointment) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+	return all
+}
+
 // mend does what a person does about appointments that are not settled, and says how many there are.
 func (m *model) mend() (open int) {
-	for n, a := range m.booked {
-		now := m.read(m.t, a)
-		w := now.WriteBack
+	for n, a := range m.now() {
+		w := a.WriteBack
 		if w.Drift != sparki.InSync {
 			keep := pick(m, []sparki.DriftSide{sparki.KeepSparki, sparki.KeepCRM})
 			m.say("resolve %s of %d: %s", w.Drift, n, keep)
@@ -377,10 +431,9 @@ func (m *model) check() {
 	for _, i := range m.agenda.live(m.t) {
 		byReference[i.reference] = append(byReference[i.reference], i)
 	}
-	for n, a := range m.booked {
-		now := m.read(m.t, a)
-		items := byReference[a.NodeID()]
-		delete(byReference, a.NodeID())
+	for n, now := range m.now() {
+		items := byReference[now.NodeID()]
+		delete(byReference, now.NodeID())
 		if state := now.WriteBack.State; state != sparki.WriteBackSynced && state != sparki.WriteBackNotNeeded {
 			m.fail("%d ends %s (%s): %+v", n, state, now.Status, now.WriteBack)
 			continue
@@ -412,7 +465,7 @@ func (m *model) compare(n int, a *sparki.Appointment, i item) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	if i.id != *a.WriteBack.ExternalID || i.target != want.Target.ExternalID || !i.start.Equal(a.StartsAt) || !i.end.Equal(a.EndsAt) || i.subject != want.Subject {
+	if i.id != *a.WriteBack.ExternalID || i.target != want.Target.ExternalID || !i.start.Equal(a.StartsAt) || !i.end.Equal(a.EndsAt) || i.subject != want.Subject || i.location != want.Location {
 		m.fail("%d has the wrong item:\n%+v\nwant %+v", n, i, want)
 	}
 }

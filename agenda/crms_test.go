@@ -38,6 +38,8 @@ type agendaOf interface {
 	// move puts an item at another time; cancel cancels it.
 	move(t testing.TB, id string, start, end time.Time)
 	cancel(t testing.TB, id string)
+	// give puts an item into another agenda.
+	give(t testing.TB, id, target string)
 }
 
 // item is an item in a CRM's agenda.
@@ -198,6 +200,11 @@ func (k *kolibriAgenda) cancel(t testing.TB, id string) {
 	k.call(t, http.MethodPost, "AgendaItems/Cancel", `{"id":"`+id+`"}`, nil)
 }
 
+func (k *kolibriAgenda) give(t testing.TB, id, target string) {
+	t.Helper()
+	k.call(t, http.MethodPost, "AgendaItems/Move", `{"id":"`+id+`","linkedEmployeeIds":["`+target+`"]}`, nil)
+}
+
 // realworksAgenda looks at the mock Realworks as a person at the office does.
 type realworksAgenda struct {
 	transport http.RoundTripper
@@ -269,7 +276,7 @@ func (r *realworksAgenda) remove(t testing.TB, id string) {
 	r.do(t, http.MethodPost, "/admin/agenda/"+id, `{"deleted":true}`)
 }
 
-// move and cancel: Realworks tells nobody of a change in its agenda, so nothing is tested with one.
+// move, cancel and give: Realworks tells nobody of a change in its agenda, so nothing is tested with one.
 func (r *realworksAgenda) move(t testing.TB, _ string, _, _ time.Time) {
 	t.Helper()
 	t.Fatal("a mock Realworks cannot move an item by itself")
@@ -278,4 +285,9 @@ func (r *realworksAgenda) move(t testing.TB, _ string, _, _ time.Time) {
 func (r *realworksAgenda) cancel(t testing.TB, _ string) {
 	t.Helper()
 	t.Fatal("a mock Realworks cannot cancel an item by itself")
+}
+
+func (r *realworksAgenda) give(t testing.TB, _, _ string) {
+	t.Helper()
+	t.Fatal("a mock Realworks cannot give an item away by itself")
 }

@@ -400,6 +400,35 @@ func TestDrift(t *testing.T) {
 			})
 		}
 	}
+	for name, keep := range map[string]sparki.DriftSide{"GivenAwayKeepSPARKI": sparki.KeepSparki, "GivenAwayKeepCRM": sparki.KeepCRM} {
+		t.Run(name, func(t *testing.T) {
+			watching(t, func(t *testing.T, b *bundle, a *sparki.Appointment) {
+				b.agenda.give(t, *a.WriteBack.ExternalID, b.targets[1].ExternalID)
+				b.told(t, a)
+				if drift := b.read(t, a).WriteBack.Drift; drift != sparki.MovedInCRM {
+					t.Fatalf("drift %s", drift)
+				}
+				if keep == sparki.KeepCRM {
+					if _, err := b.ResolveDrift(t.Context(), b.who, a.ID, keep); code(err) != sparki.CodeTargetUnavailable {
+						t.Errorf("an agenda that no schedule is linked with: %v", err)
+					}
+				}
+				second := b.linked(t, "Tweede", 1)
+				if _, err := b.ResolveDrift(t.Context(), b.who, a.ID, keep); err != nil {
+					t.Fatal(err)
+				}
+				b.push(t)
+				now, items := b.read(t, a), b.agenda.live(t)
+				schedule, target := a.ScheduleID, b.targets[0].ExternalID
+				if keep == sparki.KeepCRM {
+					schedule, target = second.ID, b.targets[1].ExternalID
+				}
+				if len(items) != 1 || items[0].target != target || now.ScheduleID != schedule || now.WriteBack.Drift != sparki.InSync || now.WriteBack.State != sparki.WriteBackSynced {
+					t.Errorf("%+v, the agenda has %+v", now, items)
+				}
+			})
+		})
+	}
 	t.Run("IsSeenBeforeItIsOverwritten", func(t *testing.T) {
 		watching(t, func(t *testing.T, b *bundle, a *sparki.Appointment) {
 			there := a.StartsAt.Add(3 * time.Hour)
@@ -426,6 +455,41 @@ func TestDrift(t *testing.T) {
 				t.Errorf("drift %s", w.Drift)
 			}
 		})
+	})
+}
+
+// Where the CRM needs a medewerker and the agenda names none, the person who links is asked for it.
+func TestMedewerker(t *testing.T) {
+	each(t, func(t *testing.T, b *bundle) {
+		needs := b.crm.provider.Info().NeedsMedewerker
+		at := slices.IndexFunc(b.targets, func(target *sparki.AgendaTarget) bool { return target.MedewerkerID == nil })
+		s := b.schedule(t, "Bezichtigingen", nil)
+		for given, want := range map[string]sparki.UserErrorCode{"": sparki.CodeMedewerkerRequired, " \t": sparki.CodeMedewerkerRequired, "Jaap": sparki.CodeInvalid} {
+			if !needs {
+				want = ""
+			}
+			_, err := b.LinkSchedule(t.Context(), b.who, LinkInput{ScheduleID: s.ID, TargetID: b.targets[at].ID, MedewerkerID: &given})
+			if refused, ok := errors.AsType[sparki.Refusal](err); code(err) != want || ok && strings.Join(refused[0].Field, " ") != "input medewerkerId" {
+				t.Errorf("medewerker %q: %v", given, err)
+			}
+		}
+		link := b.link(t, s, at)
+		if needs != (link.MedewerkerID != nil) || needs && *link.MedewerkerID != b.crm.medewerker {
+			t.Errorf("the link is %+v", link)
+		}
+		a := b.book(t, s, sparki.AppointmentConfirmed)
+		b.push(t)
+		if items := b.agenda.live(t); len(items) != 1 || items[0].target != b.targets[at].ExternalID {
+			t.Errorf("%+v, the agenda has %+v", b.read(t, a).WriteBack, items)
+		}
+		i := *b.integration
+		i.Domains.Agenda = false
+		b.integration = &i
+		b.save(t)
+		_, err := b.LinkSchedule(t.Context(), b.who, LinkInput{ScheduleID: b.schedule(t, "Tweede", nil).ID, TargetID: b.targets[at].ID, MedewerkerID: &b.crm.medewerker})
+		if code(err) != sparki.CodeDomainOff {
+			t.Errorf("link while the agenda is off: %v", err)
+		}
 	})
 }
 

@@ -97,20 +97,38 @@ func (s *Service) Agenda(ctx context.Context, i *sparki.Integration) (providers.
 	return agenda, nil
 }
 
-// settings are the integration's own, or those of its mock.
+// settings are the integration's own, or those of its mock, with the office's word on dev mode.
 func (s *Service) settings(ctx context.Context, i *sparki.Integration) (sparki.Settings, error) {
 	if i.Mock {
 		provider, err := s.Provider(i.Provider)
 		if err != nil {
 			return sparki.Settings{}, err
 		}
-		return s.Mock(provider, i).Settings(ctx)
+		settings, err := s.Mock(provider, i).Settings(ctx)
+		if err != nil {
+			return settings, err
+		}
+		return settings, s.devMode(ctx, i, provider.Info().DevModeSetting, &settings)
 	}
 	stored, err := s.DB.Settings(ctx, i.PortalID, i.ID)
 	if err != nil {
 		return sparki.Settings{}, err
 	}
 	return s.open(i.PortalID, i.ID, stored)
+}
+
+// devMode takes the toggle of dev mode over from what is stored: so the smoke test can be tried on a mock.
+func (s *Service) devMode(ctx context.Context, i *sparki.Integration, toggle string, settings *sparki.Settings) error {
+	if toggle == "" {
+		return nil
+	}
+	stored, err := s.DB.Settings(ctx, i.PortalID, i.ID)
+	for _, setting := range stored {
+		if on, ok := setting.Value.(bool); ok && setting.Key == toggle {
+			settings.Toggles[toggle] = on
+		}
+	}
+	return err
 }
 
 // Mock gives the mock CRM of an integration. Its state is in the database, so all processes see one.

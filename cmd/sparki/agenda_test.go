@@ -422,3 +422,69 @@ func TestReviewCancelsAppointments(t *testing.T) {
 		t.Errorf("an archived project: %+v", e)
 	}
 }
+
+// The smoke test of Realworks needs dev mode, and leaves nothing but a cancelled item with its mark, which
+// no appointment has. Kolibri has none.
+func TestAgendaSmokeTest(t *testing.T) {
+	t.Parallel()
+	d := openDiary(t, setup(t), "realworks")
+	type smokeTest struct {
+		RunAgendaSmokeTest struct {
+			SmokeTest *struct {
+				Succeeded bool
+				Steps     []struct {
+					Action     string
+					Succeeded  bool
+					ExternalID string
+				}
+			}
+			UserErrors []userError
+		}
+	}
+	run := func(integration string) (out smokeTest) {
+		d.query(t, d.token, `mutation ($id: ID!) { runAgendaSmokeTest(integrationId: $id) {
+			smokeTest { succeeded steps { action succeeded externalId } } userErrors { code message field } } }`, map[string]any{"id": integration}, &out)
+		return out
+	}
+	for _, integration := range []string{d.integration, d.connectMock(t, "kolibri")} {
+		if got := run(integration).RunAgendaSmokeTest; got.SmokeTest != nil || len(got.UserErrors) != 1 || got.UserErrors[0].Code != "DEV_MODE_OFF" {
+			t.Errorf("without dev mode: %+v", got)
+		}
+	}
+	d.query(t, d.token, `mutation { saveIntegration(input: {provider: "realworks", mock: true, domains: {listings: true, agenda: true, outbound: true},
+		settings: {devMode: true}}) { userErrors { code } } }`, nil, &struct{}{})
+	got := run(d.integration).RunAgendaSmokeTest.SmokeTest
+	if got == nil || !got.Succeeded || len(got.Steps) != 3 {
+		t.Fatalf("it says %+v", got)
+	}
+	if item := d.item(t, got.Steps[0].ExternalID); !item.cancelled || !strings.Contains(item.subject, "[SPARKI TEST]") {
+		t.Errorf("it left %+v", item)
+	}
+	a := d.settles(t, d.book(t, d.schedule, "CONFIRMED").ID, "SYNCED", "CREATE")
+	if item := d.item(t, *a.WriteBack.ExternalID); strings.Contains(item.subject, "SPARKI TEST") {
+		t.Errorf("an appointment in dev mode: %+v", item)
+	}
+}
+
+// An item says what its project is called now, whoever changed that.
+func TestAgendaFollowsProjects(t *testing.T) {
+	t.Parallel()
+	for _, k := range kinds {
+		t.Run(k.key, func(t *testing.T) {
+			t.Parallel()
+			d := openDiary(t, setup(t), k.key)
+			d.waitForSync(t, d.integration)
+			p := d.imported(t, k.house)
+			var booked struct {
+				CreateAppointment struct{ Appointment appointment }
+			}
+			d.query(t, d.token, `mutation ($s: ID!, $p: ID!, $at: DateTime!) { createAppointment(input: {scheduleId: $s, projectId: $p, status: CONFIRMED, startsAt: $at,
+				customer: {name: "Noor Beekman"}}) { appointment { id } userErrors { code } } }`, map[string]any{"s": d.schedule, "p": p.ID, "at": tomorrow().Format(time.RFC3339)}, &booked)
+			a := d.settles(t, booked.CreateAppointment.Appointment.ID, "SYNCED", "CREATE")
+			d.query(t, d.token, `mutation ($id: ID!) { updateProject(projectId: $id, input: {title: "Villa Linde"}) { userErrors { code } } }`, map[string]any{"id": p.ID}, &struct{}{})
+			eventually(t, "the item to follow", func() bool { return d.item(t, *a.WriteBack.ExternalID).subject == "Villa Linde – Noor Beekman" })
+			d.query(t, d.token, `mutation ($id: ID!) { disconnectProject(projectId: $id) { userErrors { code } } }`, map[string]any{"id": p.ID}, &struct{}{})
+			eventually(t, "the object's line to go", func() bool { return !strings.Contains(d.item(t, *a.WriteBack.ExternalID).description, "Object: ") })
+		})
+	}
+}

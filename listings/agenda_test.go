@@ -97,3 +97,38 @@ func TestAgendasFollowProjects(t *testing.T) {
 		}
 	}
 }
+
+// What the CRM tells of its agendas lets them be read again, and of an item that is ours lets it be looked
+// at; while the agenda is off, neither.
+func TestAgendaMessages(t *testing.T) {
+	t.Parallel()
+	for _, on := range []bool{true, false} {
+		b, _, project := imported(t)
+		b.appointed(t, project.ID)
+		b.exec(t, `update integrations set agenda = $1, targets_due_at = now() + interval '1 day'`, on)
+		b.exec(t, `update write_backs w set external_id = a.customer_name from appointments a where a.id = w.appointment_id`)
+		outcomes := map[string]string{}
+		for name, m := range map[string]sparki.Message{
+			"targets": {Kind: sparki.MessageTargets}, "ours": {Kind: sparki.MessageAgendaItem, Ref: sparki.Ref{Type: "agenda-item", ID: "comes"}},
+			"another's": {Kind: sparki.MessageAgendaItem, Ref: sparki.Ref{Type: "agenda-item", ID: "nobody"}},
+		} {
+			m.ExternalID, m.Outcome = sparki.NewID().String(), sparki.OutcomePending
+			d := &sparki.Delivery{ID: sparki.NewID(), PortalID: b.portal.ID, IntegrationID: b.integration.ID, Body: []byte(`{}`), Messages: []sparki.Message{m}}
+			if err := b.DB.KeepDeliveries(t.Context(), []*sparki.Delivery{d}); err != nil {
+				t.Fatal(err)
+			}
+			b.process(t)
+			outcomes[name] = b.outcome(t, d)
+		}
+		taken := map[bool]string{true: "PROCESSED", false: "IGNORED"}[on]
+		if outcomes["targets"] != taken || outcomes["ours"] != taken || outcomes["another's"] != "IGNORED" {
+			t.Errorf("agenda on: %v, the deliveries end %v", on, outcomes)
+		}
+		if due := b.count(t, `select count(*) from integrations where targets_due_at <= now()`) == 1; due != on {
+			t.Errorf("agenda on: %v, the agendas are due: %v", on, due)
+		}
+		if looked := b.count(t, `select count(*) from write_backs where look`); looked != map[bool]int{true: 1, false: 0}[on] {
+			t.Errorf("agenda on: %v, %d items are looked at", on, looked)
+		}
+	}
+}

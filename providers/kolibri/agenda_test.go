@@ -1,6 +1,8 @@
 package kolibri
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -135,6 +137,77 @@ func TestPutKeepsWhatItDoesNotKnow(t *testing.T) {
 	}
 	if item, err = c.readItem(t.Context(), id); err != nil || wire.Text(item.get("priority")) != "High" || !item.get("isPrivate").Bool() || item.ids("linkedEmployees")[0] != mockMaritID {
 		t.Errorf("the item is %s, %v", item, err)
+	}
+}
+
+// The category is the first active one of viewings, else of others, else none.
+func TestCategory(t *testing.T) {
+	t.Parallel()
+	const row = `{"id":"%s","categoryType":"%s"}`
+	other, viewing, second := mockMadeID("category/other"), mockMadeID("category/viewing"), mockMadeID("category/second")
+	rows := func(of ...string) string {
+		var list []string
+		for n := 0; n < len(of); n += 2 {
+			list = append(list, fmt.Sprintf(row, of[n], of[n+1]))
+		}
+		return fmt.Sprintf(`{"totalResults":%d,"results":[%s]}`, len(list), strings.Join(list, ","))
+	}
+	for answer, want := range map[string]string{
+		rows(other, "Other", viewing, "Viewing", second, "Viewing"): viewing,
+		rows(second, "Survey", other, "Other"):                      other,
+		rows(second, "Survey"):                                      "",
+	} {
+		mock, s := agendaMock(t)
+		asked := ""
+		line, err := New().Connect(s, roundTripper(func(r *http.Request) (*http.Response, error) {
+			if !strings.HasSuffix(r.URL.Path, "/AgendaItemCategories/Search") {
+				return local(mock).RoundTrip(r)
+			}
+			body, err := io.ReadAll(r.Body)
+			asked = string(body)
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, err
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := line.(*conn).viewing(t.Context()); err != nil || got != want || !strings.Contains(asked, `"filterByActive":"ActiveOnly"`) {
+			t.Errorf("%s: %q, %v, asked %s", answer, got, err, asked)
+		}
+	}
+}
+
+// What somebody saved in between is not overwritten unseen: the change is made once more on top of it.
+func TestSavedInBetween(t *testing.T) {
+	t.Parallel()
+	mock, s := agendaMock(t)
+	conflicts := 0
+	line, err := New().Connect(s, roundTripper(func(r *http.Request) (*http.Response, error) {
+		if conflicts > 0 && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/AgendaItems") {
+			conflicts--
+			return &http.Response{StatusCode: http.StatusConflict, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		}
+		return local(mock).RoundTrip(r)
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := line.(*conn)
+	e := sparki.AgendaEntry{Reference: "appointment_1", Subject: "Lindelaan 14A", Target: sparki.EntryTarget{ExternalID: mockSanneID},
+		Start: time.Date(2027, 4, 2, 14, 0, 0, 0, dutch.Time), End: time.Date(2027, 4, 2, 14, 30, 0, 0, dutch.Time)}
+	id, err := c.Put(t.Context(), "", e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Subject, conflicts = "Brink 1", 1
+	if _, err := c.Put(t.Context(), id, e); err != nil {
+		t.Errorf("one conflict: %v", err)
+	}
+	if item, err := c.readItem(t.Context(), id); err != nil || wire.Text(item.get("subject")) != "Brink 1" {
+		t.Errorf("the item is %s, %v", item, err)
+	}
+	e.Subject, conflicts = "Brink 2", 2
+	if _, err := c.Put(t.Context(), id, e); sparki.KindOf(err) != sparki.Rejected || sparki.Lost(err) {
+		t.Errorf("two conflicts: %v", err)
 	}
 }
 

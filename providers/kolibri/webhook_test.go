@@ -170,6 +170,9 @@ func TestMessages(t *testing.T) {
 		"an id that is too long": {
 			entity(strings.Repeat("x", 5000), sampleAgency, "Entity", "ObjectAssignment", object), pending("envelope:0:0", "object-assignment"),
 		},
+		"employee":         {entity("m1", sampleAgency, "Entity", "Employee", object), sparki.Message{ExternalID: "m1", Kind: sparki.MessageTargets, Outcome: sparki.OutcomePending}},
+		"office, no id":    {entity("m1", sampleAgency, "Entity", "Office", ""), sparki.Message{ExternalID: "m1", Kind: sparki.MessageTargets, Outcome: sparki.OutcomePending}},
+		"agenda item":      {entity("m1", sampleAgency, "Entity", "AgendaItem", object), sparki.Message{ExternalID: "m1", Kind: sparki.MessageAgendaItem, Ref: ref("agenda-item"), Outcome: sparki.OutcomePending}},
 		"another agency":   {entity("m1", sampleOffice, "Entity", "ObjectAssignment", object), ignored("it is about another agency")},
 		"no such agency":   {entity("m1", "x", "Notification", "ObjectAssignment", ""), ignored("it is about another agency")},
 		"another category": {entity("m1", sampleAgency, "Voip", "ObjectAssignment", object), ignored(`messages of the category "Voip" are not about listings or the agenda`)},

@@ -23,6 +23,8 @@ type crm struct {
 	provider providers.Provider
 	// medewerker is given where linking asks for one.
 	medewerker string
+	// refusal is the body of a 400 that says "Onbekend agendatype".
+	refusal string
 	// sends says whether a call changes the agenda.
 	sends func(*http.Request) bool
 	// agenda looks into a mock's agenda, past the client.
@@ -49,13 +51,13 @@ type item struct {
 }
 
 var crms = map[string]*crm{
-	"kolibri": {provider: kolibri.New(), sends: func(r *http.Request) bool {
+	"kolibri": {provider: kolibri.New(), refusal: `{"message":"Onbekend agendatype"}`, sends: func(r *http.Request) bool {
 		return strings.HasSuffix(r.URL.Path, "/AgendaItems") && r.Method == http.MethodPost ||
 			strings.HasSuffix(r.URL.Path, "/AgendaItems/Move") || strings.HasSuffix(r.URL.Path, "/AgendaItems/Cancel")
 	}, agenda: func(_ testing.TB, mock http.Handler, s sparki.Settings) agendaOf {
 		return &kolibriAgenda{transport: rest.Local(mock), settings: s}
 	}},
-	"realworks": {provider: realworks.New(), medewerker: "39220044", sends: func(r *http.Request) bool {
+	"realworks": {provider: realworks.New(), medewerker: "39220044", refusal: `{"foutmeldingen":["Onbekend agendatype"]}`, sends: func(r *http.Request) bool {
 		return strings.Contains(r.URL.Path, "/agenda/") && r.Method != http.MethodGet
 	}, agenda: func(_ testing.TB, mock http.Handler, s sparki.Settings) agendaOf {
 		return &realworksAgenda{transport: rest.Local(mock), settings: s}

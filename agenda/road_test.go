@@ -3,6 +3,7 @@ package agenda
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -219,7 +220,8 @@ func TestFailures(t *testing.T) {
 	}{
 		"TooManyCalls": {status(http.StatusTooManyRequests, "20"), sparki.WriteBackQueued, sparki.ReasonSlowDown, 20 * time.Second},
 		"Away":         {status(http.StatusServiceUnavailable, ""), sparki.WriteBackQueued, sparki.ReasonNoAnswer, 0},
-		"Refused":      {status(http.StatusBadRequest, ""), sparki.WriteBackFailed, sparki.ReasonRejected, 0},
+		"TimedOut":     {timeout, sparki.WriteBackQueued, sparki.ReasonNoAnswer, 0},
+		"Refused":      {nil, sparki.WriteBackFailed, sparki.ReasonRejected, 0},
 		"Unauthorized": {status(http.StatusUnauthorized, ""), sparki.WriteBackSkipped, sparki.ReasonRefused, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -228,14 +230,14 @@ func TestFailures(t *testing.T) {
 				a, other := b.book(t, s, sparki.AppointmentConfirmed), b.book(t, s, sparki.AppointmentConfirmed)
 				b.push(t)
 				b.change(t, a, AppointmentPatch{StartsAt: new(noon(1))})
-				always := make([]fault, 10)
-				for n := range always {
-					always[n] = c.fault
+				happens, says := c.fault, ""
+				if happens == nil {
+					happens, says = b.crm.refuses, "Onbekend agendatype"
 				}
-				b.line.arm(always...)
+				b.line.arm(always(10, happens)...)
 				b.push(t)
 				w := b.wants(t, a, c.state, sparki.WriteBackUpdate, c.reason)
-				if w.Message == nil || strings.Contains(*w.Message, "Noor") {
+				if w.Message == nil || strings.Contains(*w.Message, "Noor") || !strings.Contains(*w.Message, says) {
 					t.Errorf("the message is %v", w.Message)
 				}
 				if due := b.dueIn(t, a); c.waits > 0 && due < c.waits-10*time.Second {
@@ -260,6 +262,11 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// refuses refuses in the CRM's own words.
+func (c *crm) refuses(_ http.RoundTripper, req *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(c.refusal)), Request: req}, nil
+}
+
 func (b *bundle) dueIn(t *testing.T, a *sparki.Appointment) (in time.Duration) {
 	t.Helper()
 	err := b.DB.Tx(t.Context(), b.portal.ID, func(tx *db.Tx) error {
@@ -275,12 +282,8 @@ func (b *bundle) dueIn(t *testing.T, a *sparki.Appointment) (in time.Duration) {
 func TestRefusalParksAll(t *testing.T) {
 	each(t, func(t *testing.T, b *bundle) {
 		b.queued(t, b.linked(t, "Bezichtigingen", 0), 100)
-		always := make([]fault, 100)
-		for n := range always {
-			always[n] = status(http.StatusUnauthorized, "")
-		}
 		before := b.line.count()
-		b.line.arm(always...)
+		b.line.arm(always(100, status(http.StatusUnauthorized, ""))...)
 		b.push(t)
 		if calls := b.line.count() - before; calls > 3*parallel {
 			t.Errorf("%d calls", calls)

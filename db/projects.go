@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"sparki.app/integrations"
+	"sparki.app/integrations/tracing"
 )
 
 var selectProject = `p.id, p.lifecycle, p.needs_review, p.appointment_minutes, p.created_at, p.updated_at,
@@ -146,7 +147,7 @@ func (tx *Tx) UpdateProject(ctx context.Context, p *sparki.Project, refreshed bo
 		p.Overrides = sparki.Overrides{}
 	}
 	batch := &pgx.Batch{}
-	batch.Queue(compareItems+` and p.id = $2 and (p.title, p.address_label) is distinct from ($3, $4)`, tx.portal, p.ID, p.Title, p.Address.Label)
+	batch.Queue(compareItems+` and p.id = $3 and (p.title, p.address_label) is distinct from ($4, $5)`, tx.portal, tracing.Place(ctx), p.ID, p.Title, p.Address.Label)
 	args := []any{tx.portal, p.ID, compress(encoded), p.Overrides, refreshed, p.AppointmentMinutes}
 	batch.Queue(updateProject, appendCard(args, p.Listing)...)
 	return tx.SendBatch(ctx, batch).Close()
@@ -171,7 +172,7 @@ func appendCard(args []any, content *sparki.Listing) []any {
 // SetProjectLink lets a project follow an item, or none. What CRM agendas say of it is compared anew.
 func (tx *Tx) SetProjectLink(ctx context.Context, id uuid.UUID, item *uuid.UUID) error {
 	batch := &pgx.Batch{}
-	batch.Queue(compareItems+` and p.id = $2`, tx.portal, id)
+	batch.Queue(compareItems+` and p.id = $3`, tx.portal, tracing.Place(ctx), id)
 	batch.Queue(`
 		update projects set item_id = $3, imported = false, needs_review = false, updated_at = now(), version = version + 1, overrides = '{}',
 			linked_at = case when $3::uuid is not null then now() end, refreshed_at = null

@@ -196,7 +196,7 @@ func (tx *Tx) UnsettledOfSchedule(ctx context.Context, root uuid.UUID) ([]uuid.U
 // appointments that are not over. The sweep rings for it. What is SKIPPED is compared when its reason
 // is gone; every other row is touched too, so that whoever is sending waits for us, and looks again.
 const compareItems = `
-	update write_backs w set seq = w.seq + 1, attempts = 0, changed_at = clock_timestamp(),
+	update write_backs w set seq = w.seq + 1, attempts = 0, changed_at = clock_timestamp(), trace = nullif($2, ''),
 		due_at = case when w.state in ('QUEUED', 'UNKNOWN', 'SENDING') then w.due_at else now() end,
 		state = case when w.state = 'FAILED' and w.intent is not null then 'UNKNOWN' when w.state = 'FAILED' or w.state = 'SYNCED' and w.live then 'QUEUED' else w.state end
 	from appointments a join projects p on p.portal_id = a.portal_id and p.id = a.project_id
@@ -205,7 +205,7 @@ const compareItems = `
 // CompareObjects lets what CRM agendas say of the objects of these items be compared anew: one came,
 // went, or has another code.
 func (tx *Tx) CompareObjects(ctx context.Context, items []uuid.UUID) error {
-	_, err := tx.Exec(ctx, compareItems+` and p.item_id = any($2)`, tx.portal, items)
+	_, err := tx.Exec(ctx, compareItems+` and p.item_id = any($3)`, tx.portal, tracing.Place(ctx), items)
 	return err
 }
 

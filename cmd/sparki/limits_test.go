@@ -199,13 +199,15 @@ func TestOneAnswerForMany(t *testing.T) {
 			followers = append(followers, s)
 		}
 	}
+	least := func() int64 { // of some: joining takes statements as well
+		return min(cost(), cost(), cost(), cost())
+	}
 	join(1, start, sparki.View)
-	cost() // it follows by now, which took statements as well
-	one := cost()
+	one := least()
 	join(14, start, sparki.View)
-	many := cost()
+	many := least()
 	join(1, start, sparki.View, sparki.EditProjects)
-	two := cost()
+	two := least()
 	if one == 0 || many != one || two != 2*one {
 		t.Errorf("%d statements for one follower, %d for 15 alike, %d when one more has other rights", one, many, two)
 	}

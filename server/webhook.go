@@ -57,10 +57,8 @@ func (s *Server) webhook(provider providers.Provider) http.HandlerFunc {
 		switch {
 		case err == nil:
 			answer = taken(delivery)
-			id, from := slog.String("delivery", delivery.NodeID()), slog.String("integration", sparki.IntegrationNode.ID(delivery.IntegrationID))
-			tracing.Note(ctx, id, from)
-			s.Log.DebugContext(ctx, "webhook accepted", id, from, slog.Int("messages", len(delivery.Messages)), slog.String("outcome", string(delivery.Outcome)))
-			writeJSON(w, http.StatusAccepted, map[string]string{"deliveryId": delivery.NodeID()})
+			s.accepted(ctx, delivery)
+			writeJSON(w, http.StatusAccepted, receipt{delivery.NodeID()})
 		case unknownSender(err) && s.webhooks.add(s.clientIP(r)+" "+short(r.PathValue("id"))):
 			answer = "too_many"
 			tooMany(w, s.webhooks)
@@ -97,6 +95,18 @@ func taken(d *sparki.Delivery) string {
 	default:
 		return "accepted"
 	}
+}
+
+// receipt is the answer to a delivery that is stored.
+type receipt struct {
+	DeliveryID string `json:"deliveryId"`
+}
+
+// accepted notes a delivery on its trace and in the log.
+func (s *Server) accepted(ctx context.Context, d *sparki.Delivery) {
+	id, from := slog.String("delivery", d.NodeID()), slog.String("integration", sparki.IntegrationNode.ID(d.IntegrationID))
+	tracing.Note(ctx, id, from)
+	s.Log.DebugContext(ctx, "webhook accepted", id, from, slog.Int("messages", len(d.Messages)), slog.String("outcome", string(d.Outcome)))
 }
 
 // readBody reads a whole body. The length is what the sender says, and believed up to a bound: room for it is made at once.

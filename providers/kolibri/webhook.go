@@ -80,8 +80,19 @@ type notification struct {
 
 // messageFrom judges one message by itself: a bad one never spoils the others.
 func messageFrom(message gjson.Result, agency string) sparki.Message {
-	m := sparki.Message{ExternalID: messageID(message.Get("id")), Kind: sparki.MessageRefresh}
-	said, problem := notificationFrom(message)
+	var id, data, encoding gjson.Result
+	wire.Each(message, func(key string, v gjson.Result) {
+		switch key {
+		case "id":
+			id = v
+		case "data":
+			data = v
+		case "encoding":
+			encoding = v
+		}
+	})
+	m := sparki.Message{ExternalID: messageID(id), Kind: sparki.MessageRefresh}
+	said, problem := notificationFrom(data, wire.Text(encoding))
 	if said.id != "" {
 		m.ExternalID = said.id
 	}
@@ -125,8 +136,8 @@ func (n notification) verdict(agency string) (sparki.MessageKind, sparki.Ref, sp
 }
 
 // notificationFrom reads what is inside a message; problem says why it cannot.
-func notificationFrom(message gjson.Result) (n notification, problem string) {
-	content, problem := contentOf(message.Get("data"), wire.Text(message.Get("encoding")))
+func notificationFrom(data gjson.Result, encoding string) (n notification, problem string) {
+	content, problem := contentOf(data, encoding)
 	if problem != "" {
 		return n, problem
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -36,11 +35,6 @@ const activitySubscription = `subscription { activity { id cursor type message }
 // fanOut measures one event at a time to many sockets of one portal: from the request that makes it
 // happen to the last socket that has heard of it. And what a socket costs that hears nothing.
 func fanOut(ctx context.Context, b *bench) ([]*row, error) {
-	c, err := startCRM(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer c.stop()
 	p, err := b.program(ctx, "fan_out", true)
 	defer p.stop()
 	if err != nil {
@@ -51,13 +45,13 @@ func fanOut(ctx context.Context, b *bench) ([]*row, error) {
 	if err != nil {
 		return nil, err
 	}
-	link, err := newLinking(ctx, p, c)
+	edit, err := newEditing(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	var rows []*row
 	for _, n := range subscribers {
-		of, err := b.fanOutTo(ctx, n, p, theirs, link)
+		of, err := b.fanOutTo(ctx, n, p, theirs, edit)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +61,7 @@ func fanOut(ctx context.Context, b *bench) ([]*row, error) {
 }
 
 // fanOutTo measures with so many sockets on either side.
-func (b *bench) fanOutTo(ctx context.Context, n int, p *program, theirs *rival, link *linking) ([]*row, error) {
+func (b *bench) fanOutTo(ctx context.Context, n int, p *program, theirs *rival, edit *editing) ([]*row, error) {
 	idle := &row{load: "fan-out", what: fmt.Sprintf("memory of each of %d idle sockets", n), unit: "kB", beside: "the same", ceiling: mostMemory}
 	empty, emptyBeside := p.resident(), theirs.resident()
 	ours, err := subscribe(ctx, "ws"+strings.TrimPrefix(p.url, "http")+"/graphql", n, transportWS(p.token))
@@ -80,7 +74,7 @@ func (b *bench) fanOutTo(ctx context.Context, n int, p *program, theirs *rival, 
 		return nil, fmt.Errorf("beside: %w", err)
 	}
 	defer raw.close()
-	message, err := ours.everybodyHears(ctx, link.next)
+	message, err := ours.everybodyHears(ctx, edit.next)
 	if err != nil {
 		return nil, fmt.Errorf("ours: %w", err)
 	}
@@ -98,7 +92,7 @@ func (b *bench) fanOutTo(ctx context.Context, n int, p *program, theirs *rival, 
 	whole := &row{load: "fan-out", what: fmt.Sprintf("one event to %d sockets, %d bytes each", n, len(message)), unit: "deliveries/s", beside: "raw gorilla, prepared message", floor: leastDelivered}
 	spread := &row{load: "fan-out", what: "the same, first socket to last", unit: "deliveries/s", beside: "the same"}
 	for range b.rounds {
-		if err := b.deliver(ctx, whole, spread, true, ours, p.cpu, link.next); err != nil {
+		if err := b.deliver(ctx, whole, spread, true, ours, p.cpu, edit.next); err != nil {
 			return nil, fmt.Errorf("ours: %w", err)
 		}
 		if err := b.deliver(ctx, whole, spread, false, raw, theirs.cpu, send); err != nil {
@@ -106,7 +100,7 @@ func (b *bench) fanOutTo(ctx context.Context, n int, p *program, theirs *rival, 
 		}
 	}
 	err = b.profiled(ctx, fmt.Sprintf("fan-out-%d", n), p.serve, func() error {
-		return b.deliver(ctx, &row{}, &row{}, true, ours, p.cpu, link.next)
+		return b.deliver(ctx, &row{}, &row{}, true, ours, p.cpu, edit.next)
 	})
 	whole.serve, whole.worker = p.peaks()
 	return []*row{whole, spread, idle}, err
@@ -166,72 +160,47 @@ func isActivity(message []byte) error {
 	}
 	a := m.Payload.Data.Activity
 	if m.ID != operationID || m.Type != "next" || len(m.Payload.Errors) > 0 || !strings.HasPrefix(a.ID, "activity_") ||
-		a.Cursor == "" || !strings.HasPrefix(a.Type, "PROJECT_") || a.Message == "" {
+		a.Cursor == "" || a.Type != "PROJECT_UPDATED" || a.Message == "" {
 		return fmt.Errorf("a message that was not to be expected: %s", message)
 	}
 	return nil
 }
 
-// isOurs says whether a message is about what linking does: the sync's own activities are let pass.
-func isOurs(message []byte) bool { return bytes.Contains(message, []byte(`"PROJECT_`)) }
+// isOurs says whether a message is about what editing does.
+func isOurs(message []byte) bool { return bytes.Contains(message, []byte(`"PROJECT_UPDATED"`)) }
 
-// linking makes events: a project is linked to an item and disconnected from it, in turns.
-type linking struct {
-	program       *program
-	project, item string
-	linked        bool
+// editing makes events: a person gives a project one title after the other.
+type editing struct {
+	program *program
+	project string
+	edits   int
 }
 
-// newLinking crawls the CRM and imports one item.
-func newLinking(ctx context.Context, p *program, c *crm) (*linking, error) {
-	connected, err := p.connect(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := p.waitForRun(ctx, connected.ID, ""); err != nil {
-		return nil, err
-	}
-	var items struct {
-		SyncedItems struct{ Nodes []struct{ ID string } }
-	}
-	if err := p.graphQL(ctx, `{ syncedItems(first: 1, filter: {state: ACTIVE, linked: false}) { nodes { id } } }`, nil, &items); err != nil {
-		return nil, err
-	}
-	if len(items.SyncedItems.Nodes) == 0 {
-		return nil, errors.New("the CRM has no active item")
-	}
-	l := &linking{program: p, item: items.SyncedItems.Nodes[0].ID, linked: true}
-	l.project, err = l.mutate(ctx, `importSyncedItem(syncedItemId: $item)`)
-	return l, err
+// newEditing makes the project.
+func newEditing(ctx context.Context, p *program) (*editing, error) {
+	e := &editing{program: p}
+	var err error
+	e.project, err = e.mutate(ctx, `createProject(input: {title: $title})`)
+	return e, err
 }
 
 // next makes one event happen.
-func (l *linking) next(ctx context.Context) error {
-	field := `linkProject(projectId: $project, syncedItemId: $item)`
-	if l.linked {
-		field = `disconnectProject(projectId: $project)`
-	}
-	_, err := l.mutate(ctx, field)
-	l.linked = !l.linked
+func (e *editing) next(ctx context.Context) error {
+	_, err := e.mutate(ctx, fmt.Sprintf(`updateProject(projectId: %q, input: {title: $title})`, e.project))
 	return err
 }
 
-// mutate asks for a change, and gives the project.
-func (l *linking) mutate(ctx context.Context, field string) (string, error) {
-	variables, declared := map[string]any{}, []string{}
-	for name, value := range map[string]string{"item": l.item, "project": l.project} {
-		if strings.Contains(field, "$"+name) {
-			variables[name], declared = value, append(declared, "$"+name+": ID!")
-		}
-	}
+// mutate asks for a change, and gives the project. All titles are equally long.
+func (e *editing) mutate(ctx context.Context, field string) (string, error) {
+	e.edits++
 	var out struct {
 		Done struct {
 			Project    struct{ ID string }
 			UserErrors []struct{ Message string }
 		}
 	}
-	document := `mutation (` + strings.Join(declared, ", ") + `) { done: ` + field + ` { project { id } userErrors { message } } }`
-	err := l.program.graphQL(ctx, document, variables, &out)
+	document := `mutation ($title: String!) { done: ` + field + ` { project { id } userErrors { message } } }`
+	err := e.program.graphQL(ctx, document, map[string]any{"title": fmt.Sprintf("Kerkstraat %06d", e.edits)}, &out)
 	if err == nil && len(out.Done.UserErrors) > 0 {
 		err = fmt.Errorf("%s: %v", field, out.Done.UserErrors)
 	}

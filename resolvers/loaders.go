@@ -30,8 +30,13 @@ type loaders struct {
 	agendaLoaders
 }
 
-// WithLoaders gives one answer its loaders.
+// WithLoaders gives one answer its loaders, which are made when the first is asked for: a subscription that
+// waits for an event has none.
 func (r *Resolver) WithLoaders(ctx context.Context) context.Context {
+	return context.WithValue(ctx, loadersKey{}, sync.OnceValue(func() *loaders { return r.newLoaders(ctx) }))
+}
+
+func (r *Resolver) newLoaders(ctx context.Context) *loaders {
 	portal := portalOf(ctx)
 	l := &loaders{agendaLoaders: r.agendaLoaders(ctx, portal)}
 	l.integrations = each(ctx, func(ctx context.Context, _ []uuid.UUID) ([]*sparki.Integration, error) {
@@ -70,11 +75,11 @@ func (r *Resolver) WithLoaders(ctx context.Context) context.Context {
 	l.media = many(ctx, func(ctx context.Context, ids []uuid.UUID) ([]*sparki.ProjectMedia, error) {
 		return r.DB.MediaOfProjects(ctx, portal, ids)
 	}, func(m *sparki.ProjectMedia) uuid.UUID { return m.ProjectID })
-	return context.WithValue(ctx, loadersKey{}, l)
+	return l
 }
 
 // load gives the loaders of this answer.
-func load(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(*loaders) }
+func load(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(func() *loaders)() }
 
 // announceItems says that items will be looked at.
 func (l *loaders) announceItems(items []*sparki.Item) {

@@ -24,7 +24,7 @@ const (
 	// settle is how long sockets have been idle when their memory is measured.
 	settle = 2 * time.Second
 	// breath is how long nothing happens between two events. Sparki looks for new activities at most
-	// every 50 ms, so that a burst costs a few looks; one event at a time should not wait for that.
+	// every 20 ms, so that a burst costs a few looks; one event at a time should not wait for that.
 	breath = 100 * time.Millisecond
 	// deliveredWithin bounds one event.
 	deliveredWithin = 10 * time.Second

@@ -18,7 +18,7 @@ import (
 
 const (
 	lookEvery = 3 * time.Second       // without a wake-up
-	pause     = 50 * time.Millisecond // between two looks, so that a burst costs a few
+	pause     = 20 * time.Millisecond // between two looks, so that a burst costs a few
 	readLimit = 500
 	remember  = 2000   // activities that a portal's followers share
 	tooFar    = 10_000 // activities that a follower who was up to date may lack before it is sent away

@@ -58,7 +58,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	params["statement_timeout"] = fmt.Sprint(o.StatementTimeout.Milliseconds())
 	params["idle_in_transaction_session_timeout"] = "10000"
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		registerUUID(c.TypeMap())
+		registerTypes(c.TypeMap())
 		if _, err := c.Exec(ctx, "set role sparki_app"); err != nil {
 			return fmt.Errorf("take the role sparki_app (does the schema exist? run `sparki migrate`): %w", err)
 		}

@@ -8,11 +8,11 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// What pgx does by itself is the measure, in both formats and for every shape that ids come in.
-func TestUUIDsAreSentAndReadAsByPgx(t *testing.T) {
+// What pgx does by itself is the measure, in both formats and for every shape that ids and byte strings come in.
+func TestTypesAreSentAndReadAsByPgx(t *testing.T) {
 	t.Parallel()
 	plain, ours := pgtype.NewMap(), pgtype.NewMap()
-	registerUUID(ours)
+	registerTypes(ours)
 	id, other := uuid.New(), uuid.New()
 	for name, c := range map[string]struct {
 		oid   uint32
@@ -25,6 +25,11 @@ func TestUUIDsAreSentAndReadAsByPgx(t *testing.T) {
 		"List":   {pgtype.UUIDArrayOID, []uuid.UUID{id, other}},
 		"Empty":  {pgtype.UUIDArrayOID, []uuid.UUID{}},
 		"Maybes": {pgtype.UUIDArrayOID, []*uuid.UUID{&id, nil}},
+
+		"Bytes":       {pgtype.ByteaArrayOID, [][]byte{{1, 2, 3}, {}, make([]byte, 5000)}},
+		"MaybeBytes":  {pgtype.ByteaArrayOID, [][]byte{{0}, nil}},
+		"NoBytes":     {pgtype.ByteaArrayOID, [][]byte{}},
+		"NoByteArray": {pgtype.ByteaArrayOID, [][]byte(nil)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

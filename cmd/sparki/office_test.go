@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -41,6 +42,7 @@ type office struct {
 	mu      sync.Mutex
 	calls   []call
 	respell map[string]func(entity map[string]any) // what a read of an object answers, by its id
+	headers http.Header                            // of each of its answers
 }
 
 // call is one call of the office's API.
@@ -76,6 +78,9 @@ func openOfficeOf(t *testing.T, k kind) *office {
 }
 
 func (o *office) serve(w http.ResponseWriter, r *http.Request) {
+	o.mu.Lock()
+	maps.Copy(w.Header(), o.headers)
+	o.mu.Unlock()
 	respell := o.respelling(r)
 	if respell == nil {
 		o.crm().ServeHTTP(w, r)
@@ -116,6 +121,13 @@ func (o *office) respells(object string, how func(entity map[string]any)) {
 		o.respell = map[string]func(map[string]any){}
 	}
 	o.respell[object] = how
+}
+
+// sets adds a header to every answer from now on.
+func (o *office) sets(name, value string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.headers = http.Header{name: {value}}
 }
 
 // sendWebhooksTo lets every change of the office's objects send a webhook there.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,6 +31,7 @@ func TestFaults(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *program){
 		"Killed": testKilled, "RedisLost": testRedisLost, "PostgresRestarted": testPostgresRestarted,
 		"Slow": testSlow, "StoppedUnderLoad": testStoppedUnderLoad, "ClocksDiffer": testClocksDiffer,
+		"DiskFull": testDiskFull,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -383,6 +386,74 @@ func testClocksDiffer(t *testing.T, p *program) {
 	r.sql(t, `select max(synced_at) - pg_catalog.now() from items`, nil, &ahead)
 	if ahead < 5*time.Minute {
 		t.Errorf("the database is only %s ahead: this test does not test what it says", ahead)
+	}
+}
+
+// The disk of the blob store is full in the middle of a picture: it is said, the CRM's pictures are shown meanwhile,
+// no half of one is kept, and all are copied when there is room again.
+func testDiskFull(t *testing.T, p *program) {
+	folder := t.TempDir()
+	p.env["MEDIA_URL"] = "file://" + folder
+	p.must(t, "migrate")
+	_, token := p.newPortal(t)
+	_, url := p.serve(t)
+	worker := p.worker(t)
+	limitFiles(t, worker, 100) // bytes; a picture has more
+	b, o := overHTTP(p, url, token), openOffice(t)
+	b.connect(t, o)
+	project := b.imported(t, lindelaan).ID
+	pictures := func() (urls []string) {
+		var out struct {
+			Node struct{ Images []struct{ ID, URL string } }
+		}
+		b.query(t, token, `query ($id: ID!) { node(id: $id) { ... on Project { images { id url } } } }`, map[string]any{"id": project}, &out)
+		for _, i := range out.Node.Images {
+			if i.URL == p.env["PUBLIC_API_URL"]+"/media/"+i.ID {
+				i.URL = "/media/" + i.ID
+			}
+			urls = append(urls, i.URL)
+		}
+		return urls
+	}
+	eventually(t, "the fault to be in the log", func() bool { return strings.Contains(worker.stderr.String(), `msg="copy not stored"`) })
+	eventually(t, "the fault to stand with the pictures", func() bool {
+		return b.count(t, `project_media where copy_error = 'the blob store does not take it' and copy_attempts = 0 and copy_due_at > now()`) > 0
+	})
+	shown := pictures()
+	if len(shown) < 3 {
+		t.Fatalf("the project has only %v", shown)
+	}
+	for _, url := range shown {
+		if !strings.HasPrefix(url, o.url) {
+			t.Errorf("while the disk is full, %s is shown", url)
+		}
+	}
+	if ready := readiness(t, url); ready.status != http.StatusOK {
+		t.Errorf("it says %+v", ready)
+	}
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			t.Errorf("%s is left", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	limitFiles(t, worker, -1)
+	b.exec(t, `update project_media set copy_due_at = now() where copy_due_at is not null`) // instead of waiting for a minute
+	eventually(t, "the pictures to be copied", func() bool {
+		for _, url := range pictures() {
+			if !strings.HasPrefix(url, "/media/") {
+				return false
+			}
+		}
+		return true
+	})
+	for _, url := range pictures() {
+		if got := b.send(t, http.MethodGet, url, nil, nil); got.status != http.StatusOK || len(got.body) < 100 {
+			t.Errorf("%s gives %d, %d bytes", url, got.status, len(got.body))
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ type office struct {
 type call struct {
 	what string // "GET /v3/…?id=…"
 	at   time.Time
+	with string // the Authorization header
 }
 
 func openOffice(t *testing.T) *office {
@@ -62,7 +63,7 @@ func openOfficeOf(t *testing.T, k kind) *office {
 	crm := o.faults.Wrap(http.HandlerFunc(o.serve))
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
-		o.calls = append(o.calls, call{r.Method + " " + r.URL.RequestURI(), time.Now()})
+		o.calls = append(o.calls, call{r.Method + " " + r.URL.RequestURI(), time.Now(), r.Header.Get("Authorization")})
 		o.mu.Unlock()
 		crm.ServeHTTP(w, r)
 	}))
@@ -153,6 +154,19 @@ func (o *office) callTimes(text string) (times []time.Time) {
 		}
 	}
 	return times
+}
+
+// shown lists the credentials that the office was called with.
+func (o *office) shown() map[string]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := map[string]bool{}
+	for _, c := range o.calls {
+		if c.with != "" {
+			all[c.with] = true
+		}
+	}
+	return all
 }
 
 // settings are what connects a portal with the office; the webhook secret among them.

@@ -1,6 +1,7 @@
 package sparki
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -33,12 +34,14 @@ const (
 	Internal Kind = "INTERNAL"
 )
 
-// Error is an error whose kind and text are meant for the caller. The text never holds a secret,
-// customer data or an upstream answer.
+// Error is an error whose kind and text are meant for the caller. The text never holds a secret.
 type Error struct {
 	Kind Kind
 	// Text says what is wrong and what to do, in plain words.
 	Text string
+	// Logged is the text without what a CRM said itself, which may repeat what it was sent, for example a customer's
+	// e-mail address: the office is shown it, no log is. "" when Text holds nothing of it.
+	Logged string
 	// RetryAfter is how long to wait before the next try; 0 when nobody said.
 	RetryAfter time.Duration
 	// Lost: the answer of a CRM got lost, so what was asked for may have been done, or be done yet. It
@@ -51,11 +54,13 @@ type Error struct {
 	Err error
 }
 
+// Error is what a log may hold.
 func (e *Error) Error() string {
+	text := cmp.Or(e.Logged, e.Text)
 	if e.Err != nil {
-		return e.Text + ": " + e.Err.Error()
+		return text + ": " + e.Err.Error()
 	}
-	return e.Text
+	return text
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -42,6 +42,7 @@ func (p *Portal) Has(provider string) bool { return slices.Contains(p.AddOns, pr
 type Principal struct {
 	PortalID    uuid.UUID
 	TokenID     uuid.UUID // the API token; zero for a caller of the identity provider
+	Subject     string    // who this is to the identity provider; "" for an API token
 	Name        string
 	Permissions []Permission
 	// ExpiresAt is zero for a token that does not expire.

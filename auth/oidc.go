@@ -81,7 +81,7 @@ func (o *OIDC) verify(ctx context.Context, text string) (*sparki.Principal, erro
 	if err != nil {
 		return nil, errUnknown
 	}
-	who := &sparki.Principal{PortalID: portal, Name: c.Name, ExpiresAt: token.Expiry}
+	who := &sparki.Principal{PortalID: portal, Subject: c.Subject, Name: c.Name, ExpiresAt: token.Expiry}
 	if who.Name == "" {
 		who.Name = c.Subject
 	}

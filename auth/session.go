@@ -25,7 +25,7 @@ func (t *Tokens) OpenSession(ctx context.Context, who *sparki.Principal) (cookie
 		until = who.ExpiresAt
 	}
 	text, id, hash := newCredential(sessionPrefix, who.PortalID)
-	s := &db.Session{ID: id, Hash: hash, Name: who.Name, Permissions: who.Permissions, ExpiresAt: until}
+	s := &db.Session{ID: id, Hash: hash, Subject: who.Subject, Name: who.Name, Permissions: who.Permissions, ExpiresAt: until}
 	if who.TokenID != uuid.Nil {
 		s.TokenID = &who.TokenID
 	}
@@ -66,7 +66,7 @@ func (t *Tokens) session(ctx context.Context, text string) (*sparki.Principal, e
 	if subtle.ConstantTimeCompare(s.Hash, hash) != 1 {
 		return nil, errUnknown
 	}
-	who := &sparki.Principal{PortalID: portal, Name: s.Name, Permissions: s.Permissions, ExpiresAt: s.ExpiresAt}
+	who := &sparki.Principal{PortalID: portal, Subject: s.Subject, Name: s.Name, Permissions: s.Permissions, ExpiresAt: s.ExpiresAt}
 	if s.TokenID != nil {
 		who.TokenID = *s.TokenID
 	}

@@ -89,7 +89,7 @@ func TestSessionEndsWithItsJWT(t *testing.T) {
 	if err != nil || !until.Equal(exp) {
 		t.Fatalf("until %v, want %v: %v", until, exp, err)
 	}
-	if got, err := tokens.AuthenticateSession(t.Context(), cookie); err != nil || got.Name != "Sanne" || !got.ExpiresAt.Equal(exp) {
+	if got, err := tokens.AuthenticateSession(t.Context(), cookie); err != nil || got.Name != "Sanne" || got.Subject != "auth0|1" || !got.ExpiresAt.Equal(exp) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -74,10 +74,17 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 // Close gives all connections back.
 func (d *DB) Close() { d.pool.Close() }
 
-// Ping proves that the database answers.
+// ErrReadOnly: the database answers and takes no writes, as a replica does.
+var ErrReadOnly = errors.New("the database takes no writes")
+
+// Ping proves that the database answers and takes writes; ErrReadOnly when it does not take them.
 func (d *DB) Ping(ctx context.Context) error {
-	var one int
-	return d.pool.QueryRow(ctx, "select 1").Scan(&one)
+	var readOnly bool
+	err := d.pool.QueryRow(ctx, "select current_setting('transaction_read_only')::boolean").Scan(&readOnly)
+	if err == nil && readOnly {
+		return ErrReadOnly
+	}
+	return err
 }
 
 // setPortal opens a transaction's eyes for one portal, until it ends.

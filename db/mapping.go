@@ -16,9 +16,14 @@ func (tx *Tx) CountGaps(ctx context.Context, integration uuid.UUID, gaps map[spa
 	if len(gaps) == 0 {
 		return nil
 	}
-	kinds, names, counts := make([]string, 0, len(gaps)), make([]string, 0, len(gaps)), make([]int64, 0, len(gaps))
+	cleaned := make(map[sparki.MappingGap]int, len(gaps)) // two names may become one
 	for gap, n := range gaps {
-		kinds, names, counts = append(kinds, string(gap.Kind)), append(names, clean(gap.Name)), append(counts, int64(n))
+		gap.Name = clean(gap.Name)
+		cleaned[gap] += n
+	}
+	kinds, names, counts := make([]string, 0, len(cleaned)), make([]string, 0, len(cleaned)), make([]int64, 0, len(cleaned))
+	for gap, n := range cleaned {
+		kinds, names, counts = append(kinds, string(gap.Kind)), append(names, gap.Name), append(counts, int64(n))
 	}
 	_, err := tx.Exec(ctx, `
 		insert into mapping_gaps as g (portal_id, integration_id, kind, name, objects)

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -132,11 +131,25 @@ func (e *storeError) Unwrap() error { return e.error }
 func (s *Service) store(ctx context.Context, file *db.Blob, content []byte) error {
 	within, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	err := s.bucket.Upload(within, file.Key(), bytes.NewReader(content), &blob.WriterOptions{ContentType: file.MimeType})
+	w, err := s.bucket.NewWriter(within, file.Key(), &blob.WriterOptions{ContentType: file.MimeType})
+	if err == nil {
+		err = write(w, cancel, content)
+	}
 	if err != nil && !errors.Is(err, context.Canceled) { // also when another copy was quicker to fail
 		return &storeError{err}
 	}
 	return err
+}
+
+// write writes a whole file or none: closed without being cancelled, a writer keeps what it got, even over a file that
+// is whole.
+func write(w *blob.Writer, cancel context.CancelFunc, content []byte) error {
+	if _, err := w.Write(content); err != nil {
+		cancel()
+		_ = w.Close() // says that it was cancelled
+		return err
+	}
+	return w.Close()
 }
 
 func (s *Service) remove(ctx context.Context, key string) error {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -33,6 +34,46 @@ func TestAudience(t *testing.T) {
 		if other == one {
 			t.Errorf("%s: %s for both", what, one)
 		}
+	}
+}
+
+// Whose sockets are counted together: those of an API token and its sessions, and those of a person of the identity
+// provider in one portal; each credential ends by itself.
+func TestHolder(t *testing.T) {
+	t.Parallel()
+	portal, token := uuid.New(), uuid.New()
+	of := func(who sparki.Principal) (string, string) {
+		ctx := sparki.WithPrincipal(t.Context(), &who)
+		return holder(ctx), proof(ctx)
+	}
+	seen := map[string]string{}
+	for what, who := range map[string]sparki.Principal{
+		"Token":         {PortalID: portal, TokenID: token, Name: "Sanne", Credential: "token"},
+		"TokensSession": {PortalID: portal, TokenID: token, Name: "Sanne", Credential: "session"},
+		"OtherToken":    {PortalID: portal, TokenID: uuid.New(), Name: "Sanne", Credential: "other"},
+		"Person":        {PortalID: portal, Subject: "1", Name: "Sanne", Credential: "jwt"},
+		"PersonAnew":    {PortalID: portal, Subject: "1", Name: "Sanne de Wit", Credential: "renewed"},
+		"Namesake":      {PortalID: portal, Subject: "2", Name: "Sanne", Credential: "namesake"},
+		"Elsewhere":     {PortalID: uuid.New(), Subject: "1", Name: "Sanne", Credential: "elsewhere"},
+	} {
+		held, shown := of(who)
+		seen[what] = held
+		if strings.Contains(shown, who.Credential.Reveal()) {
+			t.Errorf("%s: what was shown is kept as it is", what)
+		}
+		seen["proof of "+what] = shown
+	}
+	if seen["Token"] != seen["TokensSession"] || seen["Person"] != seen["PersonAnew"] {
+		t.Errorf("what belongs together is counted apart: %q", seen)
+	}
+	delete(seen, "TokensSession")
+	delete(seen, "PersonAnew")
+	distinct := map[string]bool{}
+	for _, name := range seen {
+		distinct[name] = true
+	}
+	if len(distinct) != len(seen) || distinct[""] {
+		t.Errorf("what belongs apart is counted together: %q", seen)
 	}
 }
 

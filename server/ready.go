@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -28,7 +29,9 @@ func (s *Readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.Stopping() {
 		status, answer["status"] = http.StatusServiceUnavailable, "stopping"
 	}
-	if err := s.DB.Ping(ctx); err != nil {
+	if err := s.DB.Ping(ctx); errors.Is(err, db.ErrReadOnly) {
+		status, answer["status"], answer["postgres"] = http.StatusServiceUnavailable, "not ready", "read only"
+	} else if err != nil {
 		status, answer["status"], answer["postgres"], answer["schema"] = http.StatusServiceUnavailable, "not ready", "unreachable", "unknown"
 	} else if err := s.DB.CheckSchema(ctx); err != nil {
 		status, answer["status"], answer["schema"] = http.StatusServiceUnavailable, "not ready", "older than this program"

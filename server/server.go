@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 	"go.opentelemetry.io/otel/trace"
 
@@ -138,7 +140,8 @@ func (s *Server) newGraphQL() *gql.Handler {
 	return gql.New(gql.Config{
 		Schema:       graph.NewExecutableSchema(graph.Config{Resolvers: s.Resolver}),
 		Authenticate: s.authenticate,
-		Caller:       token,
+		Caller:       holder,
+		Proof:        proof,
 		Alive:        s.alive,
 		Admit:        portals.admit,
 		Operations:   s.Operations,
@@ -187,13 +190,28 @@ func (s *Server) operation(kind ast.Operation, code string, took time.Duration) 
 // Streams is how many sockets and event streams are open, once it was started.
 func (s *Server) Streams() int { return s.graphql.Streams() }
 
-// token names the caller's token, whose sockets are counted together.
-func token(ctx context.Context) string {
+// holder names whose sockets are counted together: an API token with its sessions, or a person of the identity
+// provider in a portal, whichever JWTs and sessions they have.
+func holder(ctx context.Context) string {
+	who, err := sparki.PrincipalFrom(ctx)
+	switch {
+	case err != nil:
+		return ""
+	case who.TokenID != uuid.Nil:
+		return who.TokenID.String()
+	default:
+		return who.PortalID.String() + " " + who.Subject
+	}
+}
+
+// proof names what the caller showed, each of which ends at its own time.
+func proof(ctx context.Context) string {
 	who, err := sparki.PrincipalFrom(ctx)
 	if err != nil {
 		return ""
 	}
-	return who.TokenID.String()
+	sum := sha256.Sum256([]byte(who.Credential.Reveal()))
+	return string(sum[:])
 }
 
 // audience is who sees the same as the caller: whoever has the same rights in the same portal, in the same language.

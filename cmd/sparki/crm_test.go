@@ -11,6 +11,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"sparki.app/integrations"
+	"sparki.app/integrations/db/dbtest"
+	"sparki.app/integrations/providers/all"
 	"sparki.app/integrations/providers/mockkit"
 )
 
@@ -373,6 +376,35 @@ func TestFetchRefusals(t *testing.T) {
 			}
 		})
 	})
+}
+
+// An office whose CRM hangs, with much that waits for it, does not hold up the one next door (K10).
+func TestHangingCRM(t *testing.T) {
+	t.Parallel()
+	h := newBigHookOf(t, kinds[0], 60)
+	next := *h.bundle
+	next.portal = dbtest.Portal(t, h.db, all.Keys()...)
+	next.token = h.newToken(t, next.portal, sparki.Permissions...)
+	o := openOffice(t)
+	beside := &hook{bundle: &next, office: o, integration: next.connect(t, o), secret: o.secret(t)}
+	h.office.faults.Add(mockkit.Fault{Path: h.office.detailPath, Kind: mockkit.FaultSlow, Delay: time.Minute, Times: -1})
+	reads := h.office.called(h.office.detailPath)
+	var objects []string
+	for n := range 60 {
+		objects = append(objects, h.office.made(n))
+	}
+	h.told(t, objects...)
+	eventually(t, "its CRM to hang", func() bool { return h.office.called(h.office.detailPath) > reads })
+	for price := range 5 {
+		began := time.Now()
+		o.change(t, lindelaan, fmt.Sprintf(`{"price": %d}`, 700_001+price))
+		if s := beside.refreshed(t, lindelaan); s.Outcome != "PROCESSED" || time.Since(began) > 5*time.Second {
+			t.Errorf("beside a CRM that hangs a delivery is %s %q after %v", s.Outcome, s.Reason, time.Since(began))
+		}
+	}
+	if n := h.count(t, "fetches where portal_id = $1", h.portal.ID); n != len(objects) {
+		t.Errorf("%d objects wait for the CRM that hangs", n)
+	}
 }
 
 // A CRM that asks us to wait is left alone for so long (K1).

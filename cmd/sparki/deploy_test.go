@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -72,11 +73,11 @@ func TestDeploymentNamesKnownCommands(t *testing.T) {
 	}
 }
 
-// The operations page and the README link to files that are there.
+// Pages link to files that are there.
 func TestDocumentsLinkToFiles(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, page := range []string{"../../README.md", "../../docs/operations.md"} {
+	for _, page := range []string{"../../README.md", "../../docs/operations.md", "../../docs/reliability.md", "../../SECURITY.md"} {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -87,4 +88,69 @@ func TestDocumentsLinkToFiles(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The page of what can go wrong has every row once, with a test or a decision, and names tests that there are.
+func TestReliabilityNamesTests(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/reliability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]int{}
+	row := regexp.MustCompile(`^\| ([A-Z]\d+) \| .+ \| (.+) \|$`)
+	name := regexp.MustCompile("`(?:([a-z/]+): )?((?:Test|Fuzz)\\w+)((?:/\\w+)*)`")
+	sources := map[string]string{}
+	for line := range strings.Lines(string(page)) {
+		tests := name.FindAllStringSubmatch(line, -1)
+		if cells := row.FindStringSubmatch(strings.TrimSpace(line)); cells != nil {
+			rows[cells[1]]++
+			if len(tests) == 0 && !strings.Contains(cells[2], "decided: ") {
+				t.Errorf("%s has neither a test nor a decision", cells[1])
+			}
+		}
+		for _, test := range tests {
+			folder := map[string]string{"": ".", "sparki": "../.."}[test[1]]
+			if folder == "" {
+				folder = "../../" + test[1]
+			}
+			source, read := sources[folder]
+			if !read {
+				source = testSources(t, folder)
+				sources[folder] = source
+			}
+			if !strings.Contains(source, "func "+test[2]+"(") {
+				t.Errorf("there is no %s", test[0])
+			}
+			// A subtest's name stands somewhere in quotes.
+			if sub := strings.TrimPrefix(test[3], "/"); sub != "" && !strings.Contains(source, `"`+sub+`"`) {
+				t.Errorf("there is no %s in %s", sub, test[0])
+			}
+		}
+	}
+	for kind, last := range map[string]int{"A": 18, "B": 21, "C": 9, "D": 16, "E": 19, "F": 7, "G": 15, "H": 10, "I": 11, "J": 9, "K": 12, "L": 17, "M": 22, "N": 12, "P": 20} {
+		for n := 1; n <= last; n++ {
+			if id := kind + itoa(n); rows[id] != 1 {
+				t.Errorf("%s stands there %d times", id, rows[id])
+			}
+		}
+	}
+}
+
+// testSources are a folder's test files, one after the other.
+func testSources(t *testing.T, folder string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests in %s: %v", folder, err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(content)
+	}
+	return all.String()
 }

@@ -123,6 +123,10 @@ func (d *doctor) checkRedis(ctx context.Context, c *config) {
 		return
 	}
 	d.check("redis", nil)
+	// Some that are rented out do not tell.
+	if policy := client.ConfigGet(ctx, "maxmemory-policy").Val()["maxmemory-policy"]; policy != "" && policy != "noeviction" {
+		fmt.Fprintf(d.call.stdout, "      its maxmemory-policy is %s: with noeviction it forgets no job, which the sweep then has to find\n", policy)
+	}
 	queues, err := worker.Queues(client, c.redisPrefix)
 	d.check("queues", err)
 	for _, q := range queues {

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +22,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"sparki.app/integrations/providers/kolibri"
+	"sparki.app/integrations/providers/mockkit"
 )
 
 // What breaks, breaks while webhooks come in. Afterwards nothing is lost, nothing is doubled, and nothing
@@ -29,6 +34,7 @@ func TestFaults(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *program){
 		"Killed": testKilled, "RedisLost": testRedisLost, "PostgresRestarted": testPostgresRestarted,
 		"Slow": testSlow, "StoppedUnderLoad": testStoppedUnderLoad, "ClocksDiffer": testClocksDiffer,
+		"DiskFull": testDiskFull,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,6 +50,8 @@ type road struct {
 	program *program
 	objects []string
 	project string
+
+	integration string
 
 	mu     sync.Mutex
 	prices map[string]int // what the CRM says, by object
@@ -67,13 +75,13 @@ func openRoad(t *testing.T, p *program) *road {
 	}
 	server, worker := p.start(t, "serve"), p.worker(t)
 	server.logged(t, "address")
-	integration := r.connect(t, r.office)
+	r.integration = r.connect(t, r.office)
 	var imported struct {
 		ImportSyncedItem struct{ Project struct{ ID string } }
 	}
 	r.query(t, token, `mutation ($id: ID!) { importSyncedItem(syncedItemId: $id) { project { id } } }`, map[string]any{"id": r.item(t, r.objects[0]).ID}, &imported)
 	r.project = imported.ImportSyncedItem.Project.ID
-	r.office.sendWebhooksTo(r.url + hookPath(integration))
+	r.office.sendWebhooksTo(r.url + hookPath(r.integration))
 	for _, s := range []*process{server, worker} {
 		if code := s.stop(t, syscall.SIGTERM); code != 0 {
 			t.Fatalf("it ended with %d", code)
@@ -156,13 +164,13 @@ func (r *road) settled(t *testing.T) {
 	t.Helper()
 	r.change(t, len(r.objects)) // each once more, so that every object has changed
 	within(t, 5*time.Minute, "the backlog to drain", func() bool {
-		return r.count(t, `deliveries where outcome = 'PENDING'`) == 0 && r.count(t, `fetches`) == 0 &&
-			r.count(t, `messages`) >= r.sent && r.arrived(t)
+		return r.count(t, `messages where kind = 'REFRESH'`) >= r.sent && // first, for what has yet to come waits nowhere
+			r.count(t, `deliveries where outcome = 'PENDING'`) == 0 && r.count(t, `fetches`) == 0 && r.arrived(t)
 	})
-	if n := r.count(t, `messages where outcome <> 'PROCESSED'`); n > 0 {
+	if n := r.count(t, `messages where outcome <> 'PROCESSED' and kind = 'REFRESH'`); n > 0 { // of objects: nobody counts what an agenda tells
 		t.Errorf("%d messages were not processed", n)
 	}
-	if got, want := r.count(t, `messages`), r.sent; got != want {
+	if got, want := r.count(t, `messages where kind = 'REFRESH'`), r.sent; got != want {
 		t.Errorf("%d messages are kept of %d that were sent", got, want)
 	}
 	for what, rows := range map[string]string{
@@ -188,15 +196,23 @@ func (r *road) expire(t *testing.T) {
 	t.Helper()
 	r.exec(t, `update fetches set lease_until = now() where state = 'RUNNING'`)
 	r.exec(t, `update sync_runs set lease_until = now() where lease_until is not null`)
+	r.exec(t, `update write_backs set lease_until = now(), due_at = now() where lease_until is not null`)
 }
 
-// Servers and workers are killed, one or all of them, at moments by chance.
+// Servers and workers are killed, one or all of them, at moments by chance, while prices change and appointments are
+// written into an agenda that answers late, so that many a worker dies between the CRM's deed and its answer.
 func testKilled(t *testing.T, p *program) {
 	r := openRoad(t, p)
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
 	server, workers := r.serveAgain(t), []*process{p.worker(t), p.worker(t)}
+	diary := r.keepDiary(t, r.integration, "")
+	r.office.faults.Add(mockkit.Fault{Path: "AgendaItems", Kind: mockkit.FaultSlow, Delay: 300 * time.Millisecond, Times: -1})
+	appointments := 1 // of keepDiary
+	for ; appointments < 40; appointments++ {
+		diary.book(t, diary.schedule, "CONFIRMED")
+	}
 	r.during(t, func() {
 		for kill := range 12 {
 			pause := time.NewTimer(time.Duration(random.IntN(400)) * time.Millisecond)
@@ -214,11 +230,40 @@ func testKilled(t *testing.T, p *program) {
 			}
 		}
 	})
+	if r.count(t, `write_backs where state = 'SYNCED'`) == appointments {
+		t.Error("all appointments were written before the last kill: this test does not test what it says")
+	}
+	for _, w := range workers { // whose leases are not to end before their calls
+		w.kill(t)
+	}
+	r.office.faults.Clear()
 	r.expire(t)
+	p.worker(t)
+	within(t, 2*time.Minute, "all appointments to be written", func() bool {
+		return r.count(t, `write_backs where state = 'SYNCED'`) == appointments
+	})
 	r.settled(t)
+	items, err := r.office.store.List(t.Context(), "agenda-item")
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := map[string]int{}
+	for _, item := range items {
+		if reference := regexp.MustCompile(`Sparki: (appointment_\w+)`).FindSubmatch(item.JSON); reference != nil && bytes.Contains(item.JSON, []byte(`"isCanceled":false`)) {
+			times[string(reference[1])]++
+		}
+	}
+	for reference, n := range times {
+		if n != 1 {
+			t.Errorf("%s stands %d times in the agenda", reference, n)
+		}
+	}
+	if len(times) != appointments {
+		t.Errorf("%d appointments of %d are in the agenda", len(times), appointments)
+	}
 }
 
-// Redis is emptied, then ended: work goes on with the sweep. Then it comes back with nothing.
+// Redis forgets what it likes, is emptied, then ended: work goes on with the sweep. Then it comes back with nothing.
 func testRedisLost(t *testing.T, p *program) {
 	s := startServers(t)
 	maps.Copy(p.env, map[string]string{"DATABASE_URL": s.postgresURL, "REDIS_URL": s.redisURL})
@@ -231,6 +276,14 @@ func testRedisLost(t *testing.T, p *program) {
 	}
 	client := redis.NewClient(o)
 	defer client.Close()
+	if client.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err() == nil { // a stand-in for Redis has no such thing
+		if err := client.ConfigSet(t.Context(), "maxmemory", "2mb").Err(); err != nil {
+			t.Error(err)
+		}
+		if said := p.must(t, "doctor"); !strings.Contains(said, "allkeys-lru") {
+			t.Errorf("the doctor says nothing of a Redis that forgets:\n%s", said)
+		}
+	}
 	r.during(t, func() {
 		for range 5 {
 			if err := client.FlushAll(t.Context()).Err(); err != nil {
@@ -383,6 +436,74 @@ func testClocksDiffer(t *testing.T, p *program) {
 	r.sql(t, `select max(synced_at) - pg_catalog.now() from items`, nil, &ahead)
 	if ahead < 5*time.Minute {
 		t.Errorf("the database is only %s ahead: this test does not test what it says", ahead)
+	}
+}
+
+// The disk of the blob store is full in the middle of a picture: it is said, the CRM's pictures are shown meanwhile,
+// no half of one is kept, and all are copied when there is room again.
+func testDiskFull(t *testing.T, p *program) {
+	folder := t.TempDir()
+	p.env["MEDIA_URL"] = "file://" + folder
+	p.must(t, "migrate")
+	_, token := p.newPortal(t)
+	_, url := p.serve(t)
+	worker := p.worker(t)
+	limitFiles(t, worker, 100) // bytes; a picture has more
+	b, o := overHTTP(p, url, token), openOffice(t)
+	b.connect(t, o)
+	project := b.imported(t, lindelaan).ID
+	pictures := func() (urls []string) {
+		var out struct {
+			Node struct{ Images []struct{ ID, URL string } }
+		}
+		b.query(t, token, `query ($id: ID!) { node(id: $id) { ... on Project { images { id url } } } }`, map[string]any{"id": project}, &out)
+		for _, i := range out.Node.Images {
+			if i.URL == p.env["PUBLIC_API_URL"]+"/media/"+i.ID {
+				i.URL = "/media/" + i.ID
+			}
+			urls = append(urls, i.URL)
+		}
+		return urls
+	}
+	eventually(t, "the fault to be in the log", func() bool { return strings.Contains(worker.stderr.String(), `msg="copy not stored"`) })
+	eventually(t, "the fault to stand with the pictures", func() bool {
+		return b.count(t, `project_media where copy_error = 'the blob store does not take it' and copy_attempts = 0 and copy_due_at > now()`) > 0
+	})
+	shown := pictures()
+	if len(shown) < 3 {
+		t.Fatalf("the project has only %v", shown)
+	}
+	for _, url := range shown {
+		if !strings.HasPrefix(url, o.url) {
+			t.Errorf("while the disk is full, %s is shown", url)
+		}
+	}
+	if ready := readiness(t, url); ready.status != http.StatusOK {
+		t.Errorf("it says %+v", ready)
+	}
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			t.Errorf("%s is left", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	limitFiles(t, worker, -1)
+	b.exec(t, `update project_media set copy_due_at = now() where copy_due_at is not null`) // instead of waiting for a minute
+	eventually(t, "the pictures to be copied", func() bool {
+		for _, url := range pictures() {
+			if !strings.HasPrefix(url, "/media/") {
+				return false
+			}
+		}
+		return true
+	})
+	for _, url := range pictures() {
+		if got := b.send(t, http.MethodGet, url, nil, nil); got.status != http.StatusOK || len(got.body) < 100 {
+			t.Errorf("%s gives %d, %d bytes", url, got.status, len(got.body))
+		}
 	}
 }
 

@@ -125,6 +125,9 @@ var hostile = map[string]struct {
 	"FarAway":      {sayLatitude(`1e9`), nowhere},
 	"TextLatitude": {sayLatitude(`"noord"`), nowhere},
 	"NullLatitude": {sayLatitude(`null`), nowhere},
+	"FieldNames": {func(_ speaker, e map[string]any) {
+		e["nieuw\x00veld"], e["nieuwveld"], e["\a"], e["\u2028\u202e"], e[strings.Repeat("lang", 1000)], e["'; drop table items;--"] = 1, 2, 3, 4, 5, 6
+	}, nil},
 	"ThousandMedia": {func(s speaker, e map[string]any) {
 		urls := make([]string, 1000)
 		for n := range urls {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ type neighbours struct {
 	writer  *writer
 	other   *bundle // the portal next door, in the same program
 	office  *office // of the portal next door
+	mine    *office // our own
 	own     map[string]string
 	foreign map[string]string   // one id of each kind
 	secret  map[string]struct{} // every id of the portal next door
@@ -58,9 +60,8 @@ func newNeighbours(t *testing.T) *neighbours {
 	next := *b
 	next.portal = dbtest.Portal(t, b.db, all.Keys()...)
 	next.token = b.newToken(t, next.portal, sparki.Permissions...)
-	n := &neighbours{bundle: b, other: &next, writer: newWriter(t), office: openOffice(t), secret: map[string]struct{}{}}
-	mine := openOffice(t)
-	for side, o := range map[*bundle]*office{b: mine, &next: n.office} {
+	n := &neighbours{bundle: b, other: &next, writer: newWriter(t), office: openOffice(t), mine: openOffice(t), secret: map[string]struct{}{}}
+	for side, o := range map[*bundle]*office{b: n.mine, &next: n.office} {
 		integration := side.connect(t, o)
 		h := &hook{bundle: side, office: o, integration: integration, secret: o.secret(t)}
 		side.keepDiary(t, integration, side.imported(t, lindelaan).ID)
@@ -347,9 +348,26 @@ func TestOwnDataOnly(t *testing.T) {
 		}
 		n.silent(t, "node "+name, string(got.Data))
 	}
+	// The same while both ask at once, many times: nothing that one operation has loaded is found by another (H10).
+	const document = `{ projects(first: 5) { nodes { id link { syncedItem { id integration { id } linkedProjects { id } } } } } integrations { id syncedItems(first: 5) { nodes { id } } } }`
+	var asking sync.WaitGroup
+	for _, token := range []string{n.token, n.other.token} {
+		alone := n.ask(t, token, document, nil)
+		for range 4 {
+			asking.Go(func() {
+				for range 25 {
+					if got := n.ask(t, token, document, nil); string(got.Data) != string(alone.Data) || len(got.Errors) > 0 {
+						t.Errorf("beside others: %s %+v, alone: %s", got.Data, got.Errors, alone.Data)
+					}
+				}
+			})
+		}
+	}
+	asking.Wait()
 }
 
-// A follower hears nothing of the portal next door, whatever it asks for.
+// A follower hears nothing of the portal next door, whatever it asks for; and each CRM is called with its own portal's
+// credentials only, also for objects of the same id (H8).
 func TestForeignSubscriptions(t *testing.T) {
 	t.Parallel()
 	n := newNeighbours(t)
@@ -383,6 +401,7 @@ func TestForeignSubscriptions(t *testing.T) {
 	for price := range 20 {
 		n.office.change(t, lindelaan, fmt.Sprintf(`{"price": %d}`, 500_001+price))
 		n.other.deliver(t, n.foreign["Integration"], n.office.secret(t), kolibri.Envelope(update("", lindelaan)))
+		n.deliver(t, n.own["Integration"], n.mine.secret(t), kolibri.Envelope(update("", lindelaan)))
 	}
 	told(t, theirs, "PROJECT_REFRESHED")
 	n.query(t, n.token, `mutation ($id: ID!) { setIntegrationEnabled(integrationId: $id, enabled: false) { integration { id } } }`, map[string]any{"id": n.own["Integration"]}, &struct{}{})
@@ -397,6 +416,15 @@ func TestForeignSubscriptions(t *testing.T) {
 		if s.waiting() > 0 {
 			t.Errorf("a filter for the neighbour's id lets through %s", s.next(t, "next").payload.Data)
 		}
+	}
+	theirsShown, ours := n.office.shown(), n.mine.shown()
+	for credentials := range theirsShown {
+		if ours[credentials] {
+			t.Error("both CRMs were called with the same credentials")
+		}
+	}
+	if len(theirsShown) == 0 || len(ours) == 0 {
+		t.Errorf("no CRM was called with credentials: %d and %d", len(theirsShown), len(ours))
 	}
 }
 

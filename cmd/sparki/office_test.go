@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -41,12 +42,14 @@ type office struct {
 	mu      sync.Mutex
 	calls   []call
 	respell map[string]func(entity map[string]any) // what a read of an object answers, by its id
+	headers http.Header                            // of each of its answers
 }
 
 // call is one call of the office's API.
 type call struct {
 	what string // "GET /v3/…?id=…"
 	at   time.Time
+	with string // the Authorization header
 }
 
 func openOffice(t *testing.T) *office {
@@ -60,7 +63,7 @@ func openOfficeOf(t *testing.T, k kind) *office {
 	crm := o.faults.Wrap(http.HandlerFunc(o.serve))
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.mu.Lock()
-		o.calls = append(o.calls, call{r.Method + " " + r.URL.RequestURI(), time.Now()})
+		o.calls = append(o.calls, call{r.Method + " " + r.URL.RequestURI(), time.Now(), r.Header.Get("Authorization")})
 		o.mu.Unlock()
 		crm.ServeHTTP(w, r)
 	}))
@@ -76,6 +79,9 @@ func openOfficeOf(t *testing.T, k kind) *office {
 }
 
 func (o *office) serve(w http.ResponseWriter, r *http.Request) {
+	o.mu.Lock()
+	maps.Copy(w.Header(), o.headers)
+	o.mu.Unlock()
 	respell := o.respelling(r)
 	if respell == nil {
 		o.crm().ServeHTTP(w, r)
@@ -118,6 +124,13 @@ func (o *office) respells(object string, how func(entity map[string]any)) {
 	o.respell[object] = how
 }
 
+// sets adds a header to every answer from now on.
+func (o *office) sets(name, value string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.headers = http.Header{name: {value}}
+}
+
 // sendWebhooksTo lets every change of the office's objects send a webhook there.
 func (o *office) sendWebhooksTo(url string) {
 	crm := o.provider.Mock(providers.MockOptions{Store: o.store, BaseURL: o.url, WebhookURL: url}).(mock)
@@ -141,6 +154,19 @@ func (o *office) callTimes(text string) (times []time.Time) {
 		}
 	}
 	return times
+}
+
+// shown lists the credentials that the office was called with.
+func (o *office) shown() map[string]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := map[string]bool{}
+	for _, c := range o.calls {
+		if c.with != "" {
+			all[c.with] = true
+		}
+	}
+	return all
 }
 
 // settings are what connects a portal with the office; the webhook secret among them.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,12 +45,18 @@ func newIdentities(t *testing.T) *identities {
 // jwt signs for a person of a portal.
 func (p *identities) jwt(t *testing.T, portal *sparki.Portal, until time.Time, permissions ...sparki.Permission) string {
 	t.Helper()
+	return p.jwtOf(t, "1", portal, until, permissions...)
+}
+
+// jwtOf signs for the person whom the provider knows as subject.
+func (p *identities) jwtOf(t *testing.T, subject string, portal *sparki.Portal, until time.Time, permissions ...sparki.Permission) string {
+	t.Helper()
 	part := func(v any) string {
 		text, _ := json.Marshal(v)
 		return base64.RawURLEncoding.EncodeToString(text)
 	}
 	text := part(map[string]string{"alg": "RS256", "kid": "1"}) + "." + part(map[string]any{
-		"iss": p.URL, "aud": "sparki", "sub": "1", "exp": until.Unix(), "name": "Sanne de Wit", "portal": portal.NodeID(), "permissions": permissions,
+		"iss": p.URL, "aud": "sparki", "sub": subject, "exp": until.Unix(), "name": "Sanne de Wit", "portal": portal.NodeID(), "permissions": permissions,
 	})
 	digest := sha256.Sum256([]byte(text))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, p.key, crypto.SHA256, digest[:])
@@ -83,16 +90,26 @@ func TestIdentityProvider(t *testing.T) {
 		t.Errorf("its session is answered %d", status)
 	}
 
-	// What expires ends its connections within ten seconds (G12).
+	// What expires ends its connections within ten seconds (G12), also while the same person and others have what is
+	// good for longer.
 	short := p.jwt(t, b.portal, time.Now().Add(3*time.Second), sparki.View)
 	socket, idle, events := subscribe(t, b.url, short, followActivity, nil), b.cookieSocket(t, b.signIn(t, short), b.url), stream(t, b.url, short, followActivity, nil)
 	idle.next(t, "connection_ack")
+	renewed, other := dial(t, b.url, jwt), dial(t, b.url, p.jwtOf(t, "2", b.portal, time.Now().Add(time.Hour), sparki.View))
+	renewed.next(t, "connection_ack")
+	other.next(t, "connection_ack")
 	for what, s := range map[string]*subscriber{"token's": socket, "session's": &idle.subscriber} {
 		if code := s.closed(t, 13*time.Second); code != 4403 {
 			t.Errorf("the %s socket is closed with %d", what, code)
 		}
 	}
 	events.closed(t, 10*time.Second)
+	for what, c := range map[string]*client{"the person's other": renewed, "another person's": other} {
+		c.start(t, "1", `{ viewer { name } }`, nil)
+		if e := c.next(t, "next"); !strings.Contains(string(e.payload.Data), "Sanne") {
+			t.Errorf("%s socket says %+v", what, e)
+		}
+	}
 	if got := b.ask(t, short, `{ viewer { name } }`, nil); got.Status != http.StatusUnauthorized {
 		t.Errorf("once expired it is answered %d", got.Status)
 	}
@@ -101,12 +118,12 @@ func TestIdentityProvider(t *testing.T) {
 	if got := b.ask(t, p.jwt(t, b.portal, time.Now().Add(time.Hour), sparki.View), `{ viewer { name } }`, nil); got.Status != http.StatusOK {
 		t.Errorf("while the provider is away, whose key is known: %d", got.Status)
 	}
-	other := setup(t, func(c *config) { c.OIDCIssuer, c.OIDCAudience = p.URL, "sparki" })
-	got := other.ask(t, jwt, `{ viewer { name } }`, nil)
+	anew := setup(t, func(c *config) { c.OIDCIssuer, c.OIDCAudience = p.URL, "sparki" })
+	got := anew.ask(t, jwt, `{ viewer { name } }`, nil)
 	if got.Status != http.StatusServiceUnavailable {
 		t.Errorf("while its keys cannot be read: %d %+v", got.Status, got.Errors)
 	}
-	if got := other.ask(t, other.token, `{ viewer { name } }`, nil); got.Status != http.StatusOK {
+	if got := anew.ask(t, anew.token, `{ viewer { name } }`, nil); got.Status != http.StatusOK {
 		t.Errorf("an API token meanwhile: %d", got.Status)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -381,8 +382,9 @@ func TestSettingsConnection(t *testing.T) {
 	})
 }
 
-// A secret leaves the program only to the CRM: no answer, no log line, no key or value of Redis and
-// no row of the database holds one.
+// A secret leaves the program only to the CRM: no answer, no log line, no metric, no trace, no key or value of Redis
+// and no row of the database holds one (I1–I5, I11). What is known of a customer stands in answers and in the database
+// only, also when the CRM repeats it in a refusal (I10).
 func TestSecretsStayHidden(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewInMemoryExporter()
@@ -394,9 +396,21 @@ func TestSecretsStayHidden(t *testing.T) {
 	cookie := strings.TrimPrefix(h.signIn(t, h.token), "sparki_session=")
 	secrets := []string{settings["clientSecret"].(string), settings["authorizationToken"].(string), settings["webhookSecret"].(string), h.secret, h.token,
 		settings["widgetAppClientKey"].(string), cookie}
-	h.office.respells(lindelaan, func(entity map[string]any) { // a CRM that repeats what it was sent (I11)
+	h.office.respells(lindelaan, func(entity map[string]any) { // a CRM that repeats what it was sent, and much else (I11)
 		entity["echo"] = secrets[0] + " " + secrets[5]
+		entity["filling"] = strings.Repeat("x", 2<<20)
 	})
+	const cookieOfTheCRM = "canary-cookie-of-the-crm-0004"
+	h.office.sets("Set-Cookie", "session="+cookieOfTheCRM)
+	second := openOfficeOf(t, kinds[1])
+	tokens := second.settings(t)
+	for _, key := range []string{"apiToken", "agendaToken", "relatiesToken"} {
+		if token, ok := tokens[key].(string); ok {
+			secrets = append(secrets, token)
+		}
+	}
+	secrets = append(secrets, cookieOfTheCRM)
+	customer := []string{"Noor Beekman", "noor@mail.example", "06 5550 3301"} // of keepDiary
 	var answers strings.Builder
 	ask := func(document string, variables map[string]any) {
 		got := h.ask(t, h.token, document, variables)
@@ -422,7 +436,15 @@ func TestSecretsStayHidden(t *testing.T) {
 	ask(saveDocument, map[string]any{"input": input})
 	h.waitForSync(t, h.integration)
 	h.settled(t, h.accepted(t, kolibri.Envelope(update("", lindelaan)))) // still the previous secret
-	h.keepDiary(t, h.integration, h.imported(t, lindelaan).ID)
+	diary := h.keepDiary(t, h.integration, h.imported(t, lindelaan).ID)
+	h.office.faults.Add(mockkit.Fault{Method: http.MethodPost, Path: "AgendaItems", Status: http.StatusBadRequest, Times: -1,
+		Body: fmt.Sprintf(`{"errorCode": "InvalidModelState", "message": "not a customer: %s"}`, strings.Join(customer, ", "))})
+	refused := diary.settles(t, diary.book(t, diary.schedule, "CONFIRMED").ID, "FAILED", "")
+	h.office.faults.Clear()
+	if message := refused.WriteBack.Message; message == nil || !strings.Contains(*message, customer[1]) {
+		t.Errorf("the office is told %v", message)
+	}
+	realworks := h.connect(t, second)
 	for _, f := range []string{"raw", "syncError", "inactiveReason"} {
 		ask(`{ syncedItems(first: 100, filter: {search: "`+lindelaan+`"}) { nodes { `+f+` } } }`, nil)
 	}
@@ -438,9 +460,11 @@ func TestSecretsStayHidden(t *testing.T) {
 		}
 	}
 	for _, kind := range []mockkit.FaultKind{mockkit.FaultHTML, mockkit.FaultGarbage, mockkit.FaultTruncated, mockkit.FaultReset} {
-		h.office.faults.Add(mockkit.Fault{Kind: kind, Times: 2})
-		ask(`mutation ($id: ID!) { checkConnection(integrationId: $id) { integration { connection { state problem } } } }`, map[string]any{"id": h.integration})
-		h.office.faults.Clear()
+		for o, integration := range map[*office]string{h.office: h.integration, second: realworks} {
+			o.faults.Add(mockkit.Fault{Kind: kind, Times: 2})
+			ask(`mutation ($id: ID!) { checkConnection(integrationId: $id) { integration { connection { state problem } } } }`, map[string]any{"id": integration})
+			o.faults.Clear()
+		}
 	}
 	h.deliver(t, h.integration, "canary-wrong-secret-00003", kolibri.Envelope(update("", lindelaan)))
 	h.ask(t, h.token+"x", `{ viewer { name } }`, nil)
@@ -457,6 +481,12 @@ func TestSecretsStayHidden(t *testing.T) {
 				if at := strings.Index(content, form); at >= 0 {
 					t.Errorf("secret %d stands in %s: …%q…", n, place, content[max(0, at-80):at])
 				}
+			}
+		}
+		for _, fact := range customer {
+			at := strings.Index(content, fact)
+			if known := place == "the answers" || place == "the database"; known != (at >= 0) {
+				t.Errorf("that %q stands in %s is %t: …%q…", fact, place, at >= 0, content[max(0, at-80):max(0, at)])
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/db/dbtest"
@@ -357,17 +360,26 @@ func TestWebhookOfAnotherPortal(t *testing.T) {
 	}
 }
 
-// Without Postgres nothing is promised: 503 and Retry-After, and the sender's next try is taken (B18).
+// Without a Postgres that takes writes nothing is promised: 503 and Retry-After, and the sender's next try is taken
+// (B18, M11).
 func TestWebhookWithoutPostgres(t *testing.T) {
 	t.Parallel()
-	for name, close := range map[string]func(*gate){"Gone": (*gate).shut, "Silent": (*gate).hold} {
+	for name, fault := range map[string]struct {
+		begin, end func(*testing.T, *hook, *gate)
+	}{
+		"Gone":   {func(_ *testing.T, _ *hook, g *gate) { g.shut() }, func(_ *testing.T, _ *hook, g *gate) { g.open() }},
+		"Silent": {func(_ *testing.T, _ *hook, g *gate) { g.hold() }, func(_ *testing.T, _ *hook, g *gate) { g.open() }},
+		"ReadOnly": {func(t *testing.T, h *hook, _ *gate) { // as a replica, or one whose disk is full
+			h.readOnly(t, "on")
+		}, func(t *testing.T, h *hook, _ *gate) { h.readOnly(t, "off") }},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var gate *gate
 			h := newHook(t, func(c *config) { gate, c.DatabaseURL = postgresGate(t, c.DatabaseURL) })
 			t.Cleanup(gate.open)
 			body := kolibri.Envelope(update("kept at last", lindelaan))
-			close(gate)
+			fault.begin(t, h, gate)
 			client := http.Client{Timeout: 15 * time.Second} // as long as Kolibri waits
 			req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+hookPath(h.integration), bytes.NewReader(body))
 			req.Header = jsonHeader(kolibri.SignBody(h.secret, body))
@@ -379,7 +391,10 @@ func TestWebhookWithoutPostgres(t *testing.T) {
 			if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 				t.Errorf("answered %d, Retry-After %q", resp.StatusCode, resp.Header.Get("Retry-After"))
 			}
-			gate.open()
+			if got := h.send(t, http.MethodGet, "/readyz", nil, nil); got.status != http.StatusServiceUnavailable {
+				t.Errorf("/readyz: %d %s", got.status, got.body)
+			}
+			fault.end(t, h, gate)
 			var last answered
 			eventually(t, "the next try to be taken", func() bool {
 				last = h.deliver(t, h.integration, h.secret, body)
@@ -391,6 +406,21 @@ func TestWebhookWithoutPostgres(t *testing.T) {
 			}
 		})
 	}
+}
+
+// readOnly lets the database take no writes, or take them again.
+func (b *bundle) readOnly(t *testing.T, onOff string) {
+	t.Helper()
+	b.superuser(t, func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, `set default_transaction_read_only = off`)
+		if err == nil {
+			_, err = c.Exec(ctx, `do $$ begin execute format('alter database %I set default_transaction_read_only = `+onOff+`', current_database()); end $$`)
+		}
+		if err == nil {
+			_, err = c.Exec(ctx, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+		}
+		return err
+	})
 }
 
 // Without Redis a sender notices nothing, and what was stored is worked off when it is back (B19).

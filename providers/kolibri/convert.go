@@ -10,6 +10,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers/dutch"
+	"sparki.app/integrations/providers/rest"
 	"sparki.app/integrations/providers/wire"
 )
 
@@ -60,6 +61,8 @@ type assignment map[string]gjson.Result
 // assignments are empty ones to use again: each has room for all readFields, some 25 kB.
 var assignments = sync.Pool{New: func() any { return make(assignment, len(readFields)) }}
 
+const maxUnused = 200 // names; what is new shows among them
+
 // assignmentFrom reads an entity in one pass over its text. unused names the other fields that have
 // something in them. Whoever is done with it may release it.
 func assignmentFrom(entity gjson.Result) (a assignment, unused []string) {
@@ -68,8 +71,8 @@ func assignmentFrom(entity gjson.Result) (a assignment, unused []string) {
 		switch {
 		case readFields[key]:
 			a[key] = v
-		case !wire.IsEmpty(v) && len(key) <= maxName:
-			unused = append(unused, strings.Clone(key))
+		case !wire.IsEmpty(v) && len(key) <= maxName && len(unused) < maxUnused:
+			unused = append(unused, strings.Clone(rest.OneLine(key, maxName)))
 		}
 	})
 	return a, unused

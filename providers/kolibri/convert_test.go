@@ -15,6 +15,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers/providertest"
+	"sparki.app/integrations/providers/rest"
 )
 
 // tables are the enum tables by the contract's name of the enum.
@@ -348,8 +349,11 @@ func FuzzListing(f *testing.F) {
 	for _, name := range slices.Concat(providertest.Samples(f, "object-"), providertest.Samples(f, "project-")) {
 		f.Add(providertest.Sample(f, name))
 	}
-	f.Add([]byte(`{"objectAssignment":{"id":"` + sampleOffice + `","titleText":"\ud800","photos":[{"urlOriginal":"https://x/\u0000"}]}}`))
+	f.Add([]byte(`{"objectAssignment":{"id":"` + sampleOffice + `","titleText":"\ud800","photos":[{"urlOriginal":"https://x/\u0000"}],"na\u0000me\ud800":1}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
+		if !rest.ValidJSON(body) { // the client takes nothing else
+			return
+		}
 		for i := range assignmentKinds {
 			kind := &assignmentKinds[i]
 			ref := sparki.Ref{Type: kind.source, ID: gjson.GetBytes(body, kind.wrapper+".id").String()}
@@ -379,7 +383,7 @@ func checkListing(t *testing.T, f *sparki.Found) {
 	if l.Status == "" || l.Category == "" {
 		t.Errorf("status %q, category %q", l.Status, l.Category)
 	}
-	texts := slices.Concat([]string{l.Title, l.Address.Label, f.ObjectCode}, f.Unknown)
+	texts := slices.Concat([]string{l.Title, l.Address.Label, f.ObjectCode}, f.Unknown, f.Unused)
 	for _, row := range l.Details {
 		texts = append(texts, row.Value)
 		if row.Key == "" || row.Label == "" || row.Value == "" {

@@ -10,6 +10,7 @@ import (
 
 	"sparki.app/integrations"
 	"sparki.app/integrations/providers/dutch"
+	"sparki.app/integrations/providers/rest"
 	"sparki.app/integrations/providers/wire"
 )
 
@@ -101,7 +102,7 @@ func (o *object) read(prefix string, branch gjson.Result) {
 		case readBranches[name] && v.IsObject():
 			o.read(name+".", v)
 		case !wire.IsEmpty(v) && len(key) <= maxName && len(o.unused) < maxUnused:
-			o.unused = append(o.unused, strings.Clone(name))
+			o.unused = append(o.unused, strings.Clone(rest.OneLine(name, len(name))))
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -436,6 +437,7 @@ func FuzzFound(f *testing.F) {
 	for _, name := range objectSamples(f) {
 		f.Add(providertest.Sample(f, name))
 	}
+	f.Add([]byte(`{"id":1,"na\u0000me\ud800":1,"diversen":{"\u0007":2}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if !gjson.ValidBytes(body) {
 			return
@@ -447,6 +449,11 @@ func FuzzFound(f *testing.F) {
 			text, err := json.Marshal(found.Listing)
 			if err != nil || !utf8.Valid(text) || found.Listing.Title == "" || found.Listing.Status == "" || found.Listing.Category == "" || len(found.Listing.Title) > 2000 {
 				t.Errorf("%s, %v", text, err)
+			}
+			for _, name := range slices.Concat(found.Unknown, found.Unused) {
+				if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+					t.Errorf("name %q", name)
+				}
 			}
 			for _, s := range []*string{found.Listing.Description, found.Listing.LongDescription, found.Listing.LongDescriptionHeading} {
 				if s != nil && (mayBeTag.MatchString(*s) || strings.ContainsRune(*s, 0)) {

@@ -188,6 +188,9 @@ func TestExplanation(t *testing.T) {
 			if !strings.HasSuffix(sparki.TextOf(err), test.text) {
 				t.Errorf("text %q, want …%q", sparki.TextOf(err), test.text)
 			}
+			if _, words, _ := strings.Cut(test.text, "): "); words != "" && strings.Contains(err.Error(), words) {
+				t.Errorf("a log gets the CRM's own words: %s", err)
+			}
 			mustNotLeak(t, err)
 		})
 	}

@@ -82,6 +82,7 @@ func (c *Client) refused(call Call, trace *CallError, resp *http.Response) error
 	}
 	e.Text = fmt.Sprintf(saying(e.Kind, resp.StatusCode), c.Name, resp.StatusCode)
 	if e.Kind == sparki.Rejected && words != "" {
+		e.Logged = e.Text
 		e.Text = fmt.Sprintf("%s refuses the call (status %d): %s", c.Name, resp.StatusCode, words)
 	}
 	return e

@@ -58,7 +58,7 @@ func TestCallerSubscriptions(t *testing.T) {
 	})
 }
 
-// Alive is asked once for all sockets of a caller, and its no ends them all.
+// Alive is asked once for all sockets of a caller who is not told apart further, and its no ends them all.
 func TestAliveOnceForACaller(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
@@ -90,6 +90,31 @@ func TestAliveOnceForACaller(t *testing.T) {
 		p.wantClose(4403)
 	}
 	other.quiet()
+}
+
+// What a caller showed ends at its own time: a no for one proof leaves the caller's others, which are counted with it.
+func TestAliveForEachProof(t *testing.T) {
+	t.Parallel()
+	w := setup(t, limits(gql.Limits{AliveEvery: 50 * time.Millisecond, CallerStreams: 3}), func(c *gql.Config) {
+		c.Caller, c.Proof = func(context.Context) string { return "x" }, testschema.Viewer
+		c.Alive = func(ctx context.Context) error {
+			if testschema.Viewer(ctx) == "short" {
+				return errRefused
+			}
+			return nil
+		}
+	})
+	short, long := w.connect(t), w.readyAs(t, "long")
+	short.send(`{"type":"connection_init","payload":{"Authorization":"short"}}`)
+	newest := w.readyAs(t, "long")
+	short.wantClose(4403)
+	third := w.readyAs(t, "another")
+	p := w.connect(t)
+	p.send(`{"type":"connection_init","payload":{"Authorization":"one more"}}`)
+	p.wantClose(4429)
+	for _, p := range []*peer{long, newest, third} {
+		p.quiet()
+	}
 }
 
 // Who asks too often is told when to come back, over any transport.

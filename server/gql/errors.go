@@ -164,12 +164,15 @@ func (h *Handler) authenticate(ctx context.Context, r *http.Request, authorizati
 	return out, err
 }
 
-// caller asks Config.Caller.
-func (h *Handler) caller(ctx context.Context) string {
-	if h.config.Caller == nil {
-		return ""
+// names asks Config.Caller and Config.Proof.
+func (h *Handler) names(ctx context.Context) (caller, proof string) {
+	if h.config.Caller != nil {
+		caller = h.config.Caller(ctx)
 	}
-	return h.config.Caller(ctx)
+	if h.config.Proof == nil {
+		return caller, caller
+	}
+	return caller, h.config.Proof(ctx)
 }
 
 // admit asks Config.Admit. Its error is ready to be sent.

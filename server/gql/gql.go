@@ -37,9 +37,13 @@ type Config struct {
 	// nobody apart.
 	Caller func(ctx context.Context) string
 
+	// Proof names what the caller showed, of which it may have several: Alive is asked once for all that was opened with
+	// one. nil takes Caller's word for it.
+	Proof func(ctx context.Context) string
+
 	// Alive is asked about everybody who has an open socket or event stream, every Limits.AliveEvery, with a context that
-	// Authenticate made. An error ends all that the caller has, sockets with 4403, unless it wraps ErrUnavailable or a
-	// context error: then it is asked again.
+	// Authenticate made. An error ends all that was opened with the same proof, sockets with 4403, unless it wraps
+	// ErrUnavailable or a context error: then it is asked again.
 	Alive func(ctx context.Context) error
 
 	// Admit is asked before each operation. Anything above zero refuses it with RATE_LIMITED, over HTTP with 429, and says
@@ -167,7 +171,7 @@ func New(c Config) *Handler {
 			EnableCompression: false,
 		},
 	}
-	h.streams = newStreams(&h.limits, h.alive, h.caller)
+	h.streams = newStreams(&h.limits, h.alive, h.names)
 	h.executor.SetErrorPresenter(h.present)
 	h.executor.SetRecoverFunc(h.recovered)
 	h.executor.SetQueryCache(prepared{})

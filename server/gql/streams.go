@@ -18,16 +18,23 @@ type stream interface {
 type vitals struct {
 	ping   time.Time // when it is due
 	caller *caller   // nil before it is known
+	proof  *proof    // the same
 }
 
-// caller is somebody with streams: they are counted together, and Alive is asked once for all.
+// caller is somebody with streams, which are counted together.
 type caller struct {
 	name          string
-	ctx           context.Context // from Authenticate, of one of the streams
 	streams       int
-	subscriptions int       // on its sockets
-	alive         time.Time // when it is due
-	checking      bool      // Alive is being asked
+	subscriptions int // on its sockets
+}
+
+// proof is what a caller showed: Alive is asked once for all streams that were opened with it.
+type proof struct {
+	name     string
+	ctx      context.Context // from Authenticate, of one of the streams
+	streams  int
+	alive    time.Time // when it is due
+	checking bool      // Alive is being asked
 }
 
 // streams is the registry of what is open. One goroutine, which runs only while something is, sends all pings and asks
@@ -35,26 +42,28 @@ type caller struct {
 type streams struct {
 	limits  *Limits
 	isAlive func(context.Context) error
-	nameOf  func(context.Context) string
+	namesOf func(context.Context) (caller, proof string)
 
 	mu       sync.Mutex
 	open     map[stream]*vitals
 	callers  map[string]*caller
-	nameless map[*caller]bool // those whom nobody tells apart have one stream each
-	reserved int              // places of streams that are about to open
+	proofs   map[string]*proof
+	nameless map[*proof]bool // those that nobody tells apart have one stream each
+	reserved int             // places of streams that are about to open
 	beating  bool
 	closed   bool
 	empty    chan struct{} // closed when closed and nothing is open
 }
 
-func newStreams(l *Limits, alive func(context.Context) error, nameOf func(context.Context) string) *streams {
+func newStreams(l *Limits, alive func(context.Context) error, namesOf func(context.Context) (caller, proof string)) *streams {
 	return &streams{
 		limits:   l,
 		isAlive:  alive,
-		nameOf:   nameOf,
+		namesOf:  namesOf,
 		open:     make(map[stream]*vitals),
 		callers:  make(map[string]*caller),
-		nameless: make(map[*caller]bool),
+		proofs:   make(map[string]*proof),
+		nameless: make(map[*proof]bool),
 		empty:    make(chan struct{}),
 	}
 }
@@ -102,7 +111,7 @@ func (s *streams) add(c stream) bool {
 // identify counts c among its caller's streams, and makes Alive be asked about it from now on. It refuses when the caller
 // has too many.
 func (s *streams) identify(c stream, ctx context.Context) bool {
-	name := s.nameOf(ctx)
+	name, shown := s.namesOf(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, ok := s.open[c]
@@ -113,18 +122,28 @@ func (s *streams) identify(c stream, ctx context.Context) bool {
 	switch {
 	case name == "":
 		who = &caller{}
-		s.nameless[who] = true
 	case who == nil:
 		who = &caller{name: name}
 		s.callers[name] = who
 	case who.streams >= s.limits.CallerStreams:
 		return false
 	}
-	if who.streams++; who.streams == 1 {
-		who.alive = time.Now().Add(s.limits.AliveEvery)
+	with := s.proofs[shown]
+	switch {
+	case shown == "":
+		with = &proof{}
+		s.nameless[with] = true
+	case with == nil:
+		with = &proof{name: shown}
+		s.proofs[shown] = with
 	}
-	who.ctx = ctx
-	v.caller = who
+	if with.streams == 0 {
+		with.alive = time.Now().Add(s.limits.AliveEvery)
+	}
+	who.streams++
+	with.streams++
+	with.ctx = ctx
+	v.caller, v.proof = who, with
 	return true
 }
 
@@ -159,7 +178,10 @@ func (s *streams) remove(c stream) {
 	if v.caller != nil {
 		if v.caller.streams--; v.caller.streams == 0 {
 			delete(s.callers, v.caller.name)
-			delete(s.nameless, v.caller)
+		}
+		if v.proof.streams--; v.proof.streams == 0 {
+			delete(s.proofs, v.proof.name)
+			delete(s.nameless, v.proof)
 		}
 	}
 	if s.closed && len(s.open) == 0 {
@@ -191,38 +213,38 @@ func (s *streams) beatOnce(now time.Time) bool {
 			c.ping()
 		}
 	}
-	for _, who := range s.callers {
-		s.checkIfDue(now, who)
+	for _, shown := range s.proofs {
+		s.checkIfDue(now, shown)
 	}
-	for who := range s.nameless {
-		s.checkIfDue(now, who)
+	for shown := range s.nameless {
+		s.checkIfDue(now, shown)
 	}
 	return true
 }
 
 // checkIfDue has Alive asked. The caller holds mu.
-func (s *streams) checkIfDue(now time.Time, who *caller) {
-	if !who.checking && !now.Before(who.alive) {
-		who.checking = true
-		go s.check(context.WithoutCancel(who.ctx), who)
+func (s *streams) checkIfDue(now time.Time, shown *proof) {
+	if !shown.checking && !now.Before(shown.alive) {
+		shown.checking = true
+		go s.check(context.WithoutCancel(shown.ctx), shown)
 	}
 }
 
-// check asks Alive about one caller. It may take its time: the others are not held up.
-func (s *streams) check(ctx context.Context, who *caller) {
+// check asks Alive about one proof. It may take its time: the others are not held up.
+func (s *streams) check(ctx context.Context, shown *proof) {
 	ctx, cancel := context.WithTimeout(ctx, s.limits.AliveEvery)
 	defer cancel()
 	err := s.isAlive(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	who.checking = false
-	who.alive = time.Now().Add(s.limits.AliveEvery)
+	shown.checking = false
+	shown.alive = time.Now().Add(s.limits.AliveEvery)
 	if err == nil || errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return
 	}
 	for c, v := range s.open {
-		if v.caller == who {
+		if v.proof == shown {
 			c.close(closeForbidden, "Forbidden")
 		}
 	}

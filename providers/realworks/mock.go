@@ -27,6 +27,7 @@ type Mock struct {
 	site     mockkit.Site
 	api      *http.ServeMux
 	sender   mockkit.Sender[WebhookMessage]
+	held     *WebhookMessage // see WebhookQuirks.Swap; guarded by the mirror
 	pictures mockkit.Pictures
 	now      func() time.Time
 }

@@ -162,7 +162,7 @@ func (m *Mock) change(ctx context.Context, decide func(*mockState) (mockChange, 
 		if s.hook.off() {
 			c.events = nil
 		}
-		return mockkit.Change{Docs: c.docs, Stored: func() { m.sender.Queue(c.events) }}, err
+		return mockkit.Change{Docs: c.docs, Stored: func() { m.queue(c.events) }}, err
 	})
 }
 

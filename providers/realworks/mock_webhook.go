@@ -32,6 +32,8 @@ type WebhookMessage struct {
 type WebhookQuirks struct {
 	// Duplicate sends every delivery twice.
 	Duplicate bool
+	// Swap holds the first of each two deliveries back and sends it after the second.
+	Swap bool
 	// ListParameters writes the parameters as a list of names and values.
 	ListParameters bool
 	// Numbers writes the afdeling as a number.
@@ -141,6 +143,23 @@ func (m *Mock) switchOn(ctx context.Context) error {
 func mockSwitched(hook mockSwitch) (mockChange, error) {
 	doc, err := mockDoc(mockSwitchKind, mockSwitchKind, hook)
 	return mockChange{docs: []providers.MockDoc{doc}}, err
+}
+
+// queue hands messages to the sender, in the order of the changes or as the quirks have it. The caller holds
+// the mirror.
+func (m *Mock) queue(messages []WebhookMessage) {
+	if !m.Quirks.Swap {
+		m.sender.Queue(messages)
+		return
+	}
+	for _, message := range messages {
+		if m.held == nil {
+			m.held = &message
+			continue
+		}
+		m.sender.Queue([]WebhookMessage{message, *m.held})
+		m.held = nil
+	}
 }
 
 // deliveries are the bodies that carry a batch, which is one message.

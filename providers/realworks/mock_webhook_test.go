@@ -177,6 +177,23 @@ func TestMockWebhookRetriesAndLogs(t *testing.T) {
 	}
 }
 
+// Of two changes the later one may be told first.
+func TestMockSwapsWebhooks(t *testing.T) {
+	t.Parallel()
+	receiver := newMockReceiver(t, 202)
+	r := newMockRig(t, nil, receiver.URL)
+	r.quick()
+	r.Quirks.Swap = true
+	for _, code := range []string{"LM100231", "LM100207"} {
+		r.text(200, "POST", "/admin/objects/"+code, mockFields{"price": 475000})
+	}
+	for _, code := range []string{"LM100207", "LM100231"} {
+		if body := <-receiver.got; !strings.Contains(string(body), code) {
+			t.Errorf("told of %s, want %s", body, code)
+		}
+	}
+}
+
 // TestMockSwitchesWebhooksOff: after 25 failed deliveries nothing is sent until a person switches the
 // webhook on again.
 func TestMockSwitchesWebhooksOff(t *testing.T) {

@@ -98,11 +98,11 @@ func TestSendersSpeakKolibri(t *testing.T) {
 
 func TestIsActivity(t *testing.T) {
 	t.Parallel()
-	good := `{"id":"1","type":"next","payload":{"data":{"activity":{"id":"activity_0","cursor":"a1","type":"PROJECT_LINKED","message":"x"}}}}`
+	good := `{"id":"1","type":"next","payload":{"data":{"activity":{"id":"activity_0","cursor":"a1","type":"PROJECT_UPDATED","message":"x"}}}}`
 	if err := isActivity([]byte(good)); err != nil || !isOurs([]byte(good)) {
 		t.Errorf("refused: %v", err)
 	}
-	for old, new := range map[string]string{`"next"`: `"error"`, `"a1"`: `""`, `activity_0`: `item_0`, `PROJECT_LINKED`: `ITEM_UPDATED`, `"x"`: `""`} {
+	for old, new := range map[string]string{`"next"`: `"error"`, `"a1"`: `""`, `activity_0`: `item_0`, `PROJECT_UPDATED`: `ITEM_UPDATED`, `"x"`: `""`} {
 		if bad := bytes.Replace([]byte(good), []byte(old), []byte(new), 1); isActivity(bad) == nil {
 			t.Errorf("accepted %s", bad)
 		}

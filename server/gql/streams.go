@@ -3,6 +3,7 @@ package gql
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -53,7 +54,15 @@ type streams struct {
 	beating  bool
 	closed   bool
 	empty    chan struct{} // closed when closed and nothing is open
+
+	opened   int    // since memory was given back
+	calm     int    // opened, at the latest beat
+	giveBack func() // memory, to the operating system
 }
+
+// wave is how many streams leave enough behind that it is worth giving back: a handshake takes as much memory
+// as the stream that it opens, and an idle server collects garbage once in minutes.
+const wave = 500
 
 func newStreams(l *Limits, alive func(context.Context) error, namesOf func(context.Context) (caller, proof string)) *streams {
 	return &streams{
@@ -65,6 +74,7 @@ func newStreams(l *Limits, alive func(context.Context) error, namesOf func(conte
 		proofs:   make(map[string]*proof),
 		nameless: make(map[*proof]bool),
 		empty:    make(chan struct{}),
+		giveBack: debug.FreeOSMemory,
 	}
 }
 
@@ -101,6 +111,7 @@ func (s *streams) add(c stream) bool {
 		return false
 	}
 	s.open[c] = &vitals{ping: time.Now().Add(s.limits.PingEvery)}
+	s.opened++
 	if !s.beating {
 		s.beating = true
 		go s.beat()
@@ -219,6 +230,11 @@ func (s *streams) beatOnce(now time.Time) bool {
 	for shown := range s.nameless {
 		s.checkIfDue(now, shown)
 	}
+	if s.opened >= wave && s.opened == s.calm { // it is over
+		s.opened = 0
+		go s.giveBack()
+	}
+	s.calm = s.opened
 	return true
 }
 

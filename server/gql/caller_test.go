@@ -108,6 +108,7 @@ func TestAliveForEachProof(t *testing.T) {
 	short.send(`{"type":"connection_init","payload":{"Authorization":"short"}}`)
 	newest := w.readyAs(t, "long")
 	short.wantClose(4403)
+	eventually(t, "its place is free", func() bool { return w.handler.Streams() == 2 })
 	third := w.readyAs(t, "another")
 	p := w.connect(t)
 	p.send(`{"type":"connection_init","payload":{"Authorization":"one more"}}`)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,6 +131,9 @@ func Queues(client *redis.Client, prefix string) ([]Queue, error) {
 		}
 		info, err := inspector.GetQueueInfo(name)
 		if err != nil {
+			if there, listErr := inspector.Queues(); listErr == nil && !slices.Contains(there, name) {
+				continue // Redis was emptied meanwhile
+			}
 			return nil, fmt.Errorf("read queue %s: %w", name, err)
 		}
 		queues = append(queues, Queue{strings.TrimPrefix(name, prefix), info.Pending + info.Scheduled + info.Retry, info.Active, info.Archived})

@@ -351,6 +351,11 @@ func TestAgendaDrift(t *testing.T) {
 	a := d.book(t, d.schedule, "CONFIRMED")
 	created := d.settles(t, a.ID, "SYNCED", "CREATE")
 	s := subscribe(t, d.url, d.token, fmt.Sprintf(`subscription { appointmentChanged(scheduleId: %q) { id startsAt writeBack { state drift } } }`, d.schedule), nil)
+	for follows, n := false, 0; !follows; n++ { // it begins with what is true then, and that must not be the move
+		d.change(t, a.ID, fmt.Sprintf(`notes: "Bel aan, %d"`, n))
+		follows = s.await(time.Second, func() bool { return len(s.events) > 0 })
+	}
+	d.settles(t, a.ID, "SYNCED", "")
 	start := created.StartsAt.Add(4 * time.Hour)
 	status, content := d.kolibri(t, http.MethodPost, "AgendaItems/Move", fmt.Sprintf(`{"id": %q, "startDateTime": %q, "endDateTime": %q}`,
 		*created.WriteBack.ExternalID, start.Format(time.RFC3339), start.Add(time.Hour).Format(time.RFC3339)))

@@ -88,8 +88,8 @@ type push struct {
 	cause               error // why the action did not succeed
 }
 
-// run decides what is to be done and does it, in the trace of whatever changed the appointment last. Its error is one of our own: whatever the CRM did is
-// stored with the appointment.
+// run decides what is to be done and does it, in the trace of whatever changed the appointment last. Its error
+// is one of our own: whatever the CRM did is stored with the appointment.
 func (p *push) run(ctx context.Context) error {
 	ctx, span := tracing.Continue(ctx, p.claim.Trace, "write back", slog.String("integration", sparki.IntegrationNode.ID(p.integration)),
 		slog.String("appointment", sparki.AppointmentNode.ID(p.claim.AppointmentID)), slog.Int("attempt", p.claim.Attempts))

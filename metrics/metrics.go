@@ -50,7 +50,8 @@ type Row struct {
 }
 
 // Read adds gauges with common labels whose values are read together when Prometheus asks. Those of the
-// whole system are told by every process alike: take the max over processes, not the sum. While they cannot be read they are left out, and all others are told.
+// whole system are told by every process alike: take the max over processes, not the sum. While they cannot
+// be read they are left out, and all others are told.
 func (m *Metrics) Read(labels []string, read func(context.Context) ([]Row, error), gauges ...Gauge) {
 	r := &reader{read: read}
 	for _, g := range gauges {

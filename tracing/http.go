@@ -11,9 +11,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Handler begins a trace with each request to an http.ServeMux, whose patterns name the spans; a nil provider begins none. A caller never chooses the trace's id: the one that a traceparent header names is only
-// linked with ours. Of the request the span has the method and the route, of the answer the status: neither path, query,
-// address nor header.
+// Handler begins a trace with each request to an http.ServeMux, whose patterns name the spans; a nil provider
+// begins none. A caller never chooses the trace's id: the one that a traceparent header names is only linked
+// with ours. Of the request the span has the method and the route, of the answer the status: neither path,
+// query, address nor header.
 func Handler(provider trace.TracerProvider, next http.Handler) http.Handler {
 	if provider == nil {
 		return next

@@ -50,6 +50,7 @@ func breaking(f *flaky) (*rest.Client, *rest.Breaker) {
 	return c, b
 }
 
+// Its sleeps are of synctest's clock and take no time: a breaker waits for nothing but the clock.
 func TestBreaker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
